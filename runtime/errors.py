@@ -1,0 +1,141 @@
+"""Every error crewgraph raises, in one tree.
+
+::
+
+    CrewgraphError                    exit 1, HTTP 500
+    ├── InvalidInput                  exit 2, HTTP 400: the caller can mend it
+    │   ├── InvalidGraph              a task graph that cannot run (cycle, unknown reference, doubled id)
+    │   ├── InvalidCrew               a crew file or crew definition that cannot be used
+    │   ├── InvalidPlan               a plan that the checker refuses
+    │   ├── InvalidRequest            an empty, oversized or malformed request
+    │   └── NotFound                  HTTP 404: a run, thread or name that does not exist
+    ├── EngineError                   exit 2, HTTP 503: the model engine is missing or does not answer
+    │   └── ModelError                HTTP 502: the engine answered, and the answer is unusable
+    ├── StoreError                    exit 2: the database cannot be used
+    │   └── StoreCorrupt              the file was damaged and has been set aside
+    ├── ToolError                     a tool failed; ToolArgumentError: its arguments were wrong
+    ├── TaskFailed                    a task ended without a result
+    ├── BudgetExceeded                HTTP 429: a run used up what it was given
+    ├── StepInDoubt                   a `once` effect was begun before a crash and may have happened
+    └── ReplayDiverged                the code now asks for a step that the journal does not hold
+
+Every message says what is wrong, where, and what to do next, in one sentence a person can act on.
+Cancellation is ``asyncio.CancelledError`` and stays outside this tree, so that no ``except Exception`` swallows it.
+"""
+
+from __future__ import annotations
+
+
+class CrewgraphError(Exception):
+    """Base of all errors that crewgraph raises on purpose."""
+
+    exit_code = 1
+    http_status = 500
+    code = "internal_error"
+
+
+class InvalidInput(CrewgraphError):
+    """Something the caller gave is wrong, and the caller can mend it."""
+
+    exit_code = 2
+    http_status = 400
+    code = "invalid_input"
+
+
+class InvalidGraph(InvalidInput):
+    """A task graph that cannot run: a cycle, a doubled id, a reference to a task that is not there."""
+
+    code = "invalid_graph"
+
+
+class InvalidCrew(InvalidInput):
+    """A crew file or a crew definition that cannot be used."""
+
+    code = "invalid_crew"
+
+
+class InvalidPlan(InvalidInput):
+    """A plan that the checker refuses; the message names the task and the mend."""
+
+    code = "invalid_plan"
+
+
+class InvalidRequest(InvalidInput):
+    """A request that is empty, too large or malformed."""
+
+    code = "invalid_request"
+
+
+class NotFound(InvalidInput):
+    """A run, a thread or a name that does not exist."""
+
+    http_status = 404
+    code = "not_found"
+
+
+class EngineError(CrewgraphError):
+    """The model engine is missing, will not start, or does not answer."""
+
+    exit_code = 2
+    http_status = 503
+    code = "engine_unavailable"
+
+
+class ModelError(EngineError):
+    """The engine answered, and the answer cannot be used (see EngineError: it did not answer)."""
+
+    http_status = 502
+    code = "model_error"
+
+
+class StoreError(CrewgraphError):
+    """The database cannot be opened, read or written."""
+
+    exit_code = 2
+    code = "store_error"
+
+
+class StoreCorrupt(StoreError):
+    """The database file was damaged; it has been set aside, never overwritten."""
+
+    code = "store_corrupt"
+
+
+class ToolError(CrewgraphError):
+    """A tool was called rightly and failed (see ToolArgumentError: it was called wrongly)."""
+
+    code = "tool_failed"
+
+
+class ToolArgumentError(ToolError):
+    """A tool was called with wrong arguments; the message is the correction to give back to the model."""
+
+    exit_code = 2
+    http_status = 400
+    code = "tool_arguments"
+
+
+class TaskFailed(CrewgraphError):
+    """A task ended without a result, so the run has no answer; finished tasks keep theirs."""
+
+    code = "task_failed"
+
+
+class BudgetExceeded(CrewgraphError):
+    """A run used up its tokens, seconds or tool calls; what was finished is kept."""
+
+    exit_code = 3
+    http_status = 429
+    code = "budget_exceeded"
+
+
+class StepInDoubt(CrewgraphError):
+    """A `once` effect was begun before a crash and its outcome is unknown; it is not run again unasked."""
+
+    code = "step_in_doubt"
+
+
+class ReplayDiverged(CrewgraphError):
+    """During a replay the code asked for a step that the journal does not hold."""
+
+    code = "replay_diverged"
