@@ -1,0 +1,166 @@
+"""Task and TaskGraph: what is to be done, and what must be done before it.
+
+A task's arguments may refer to an earlier task's result: the whole string ``"$t1"`` is that result's value,
+``"$t1.unit"`` one field of it (``"$$…"`` is a literal that begins with a dollar). A reference is a dependency;
+`depends_on` adds those that no argument shows. References are values, never text pasted into other text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from .errors import InvalidGraph
+
+_REFERENCE = re.compile(r"^\$([A-Za-z0-9_][A-Za-z0-9_\-]*)((?:\.[A-Za-z0-9_]+)*)$")
+
+
+class Reference(BaseModel):
+    """A pointer to an earlier result: the task, and the path of fields inside its value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    path: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Reference | None:
+        """The reference that `text` is, or None when it is an ordinary value."""
+        if not isinstance(text, str):
+            return None
+        found = _REFERENCE.match(text)
+        if found is None:
+            return None
+        return cls(task=found[1], path=tuple(found[2].split(".")[1:]) if found[2] else ())
+
+
+class Task(BaseModel):
+    """One piece of work for one agent.
+
+    `agent` is a role of the crew (None: the planner chooses). With `tool` and `args` the task is one bound tool
+    call; without, the agent works it out. `depends_on` names tasks whose results it reads.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(default="", pattern=r"^[A-Za-z0-9_\-.]*$")
+    description: str
+    expected_output: str = ""
+    agent: str | None = None
+    depends_on: tuple[str, ...] = ()
+    tool: str | None = None
+    args: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Every task this one waits for, each once: `depends_on` first, then references in the arguments."""
+        return tuple(dict.fromkeys((*self.depends_on, *(ref.task for ref in references(self.args)))))
+
+
+class TaskResult(BaseModel):
+    """What a task came to: a JSON `value` for other tasks, and `text` for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: JsonValue = None
+    text: str = ""
+
+
+def references(value: object) -> Iterator[Reference]:
+    """Every reference inside a JSON value, in reading order."""
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from references(part)
+    elif (ref := Reference.parse(value)) is not None:
+        yield ref
+
+
+def resolve(value: Any, results: Mapping[str, TaskResult]) -> Any:
+    """The JSON value with every reference replaced by what it points to.
+
+    Raises:
+        InvalidGraph: a reference points to a task without a result, or to a field its value does not have.
+    """
+    if isinstance(value, Mapping):
+        return {name: resolve(part, results) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve(part, results) for part in value]
+    ref = Reference.parse(value)
+    if ref is None:
+        return value[1:] if isinstance(value, str) and value.startswith("$$") else value
+    if ref.task not in results:
+        raise InvalidGraph(f"The reference {value!r} points to task {ref.task!r}, which has no result yet.")
+    found: Any = results[ref.task].value
+    for name in ref.path:
+        if not isinstance(found, Mapping) or name not in found:
+            raise InvalidGraph(f"The reference {value!r} asks for field {name!r}, which that result does not have.")
+        found = found[name]
+    return found
+
+
+class TaskGraph:
+    """Tasks in an order that respects their dependencies. Immutable, and checked when made.
+
+    Raises:
+        InvalidGraph: two tasks share an id, a dependency is not there, or the tasks wait for each other.
+    """
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        given = list(tasks)
+        self._tasks: dict[str, Task] = {}
+        for task in given:
+            if not task.id:
+                raise InvalidGraph(f"The task {task.description[:60]!r} has no id: give each task its own.")
+            if task.id in self._tasks:
+                raise InvalidGraph(f"Two tasks are called {task.id!r}: give each task its own id.")
+            self._tasks[task.id] = task
+        for task in given:
+            for need in task.needs:
+                if need not in self._tasks:
+                    raise InvalidGraph(
+                        f"Task {task.id!r} waits for {need!r}, which is not in the graph (it has: {', '.join(self._tasks)})."
+                    )
+        try:
+            order = list(TopologicalSorter({t.id: t.needs for t in given}).static_order())
+        except CycleError as error:
+            circle = " → ".join(reversed(error.args[1]))
+            raise InvalidGraph(f"The tasks wait for each other in a circle ({circle}): remove one dependency.") from None
+        self._order = tuple(order)
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """All tasks, in the order they were given."""
+        return tuple(self._tasks.values())
+
+    @property
+    def order(self) -> Sequence[str]:
+        """Task ids, each after everything it needs."""
+        return self._order
+
+    def __getitem__(self, task_id: str) -> Task:
+        return self._tasks[task_id]
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self._tasks
+
+    def dependents(self) -> dict[str, tuple[str, ...]]:
+        """For each task, those that wait for it."""
+        waiting: dict[str, list[str]] = {task_id: [] for task_id in self._tasks}
+        for task in self._tasks.values():
+            for need in task.needs:
+                waiting[need].append(task.id)
+        return {task_id: tuple(ids) for task_id, ids in waiting.items()}
+
+    def sinks(self) -> tuple[str, ...]:
+        """Tasks that nothing waits for: their results are the graph's results."""
+        return tuple(task_id for task_id, waiting in self.dependents().items() if not waiting)
