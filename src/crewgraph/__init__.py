@@ -1,0 +1,1 @@
+"""crewgraph: multi-agent orchestration with planned task graphs, durable steps, replay, and a local model engine."""

@@ -1,0 +1,1 @@
+"""Built-in tools: arithmetic, figures, tables, documents, files. All read only."""

@@ -1,0 +1,1 @@
+"""Knowledge: documents cut into passages, indexed, and searched."""
