@@ -62,12 +62,13 @@ class Task(BaseModel):
 
 
 class TaskResult(BaseModel):
-    """What a task came to: a JSON `value` for other tasks, and `text` for people."""
+    """What a task came to: a JSON `value` for other tasks, `text` for people, and the `evidence` it rests on."""
 
     model_config = ConfigDict(frozen=True)
 
     value: JsonValue = None
     text: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 def references(value: object) -> Iterator[Reference]:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ..runtime.errors import InvalidCrew, ToolArgumentError, ToolError
 from ..runtime.events import Effect
 from .schema import arguments_model
+from .text import language_of
+from .values import Fact
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -126,7 +128,11 @@ def nearest(said: str, options: tuple[Option, ...]) -> str:
 def tool(fn: Callable[..., Any], /) -> Tool: ...
 @overload
 def tool(
-    *, name: str | None = None, effect: Effect = "read_only", names: Mapping[str, Mapping[str, list[str]]] | None = None
+    *,
+    name: str | None = None,
+    effect: Effect = "read_only",
+    names: Mapping[str, Mapping[str, list[str]]] | None = None,
+    unit: str = "",
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     fn: Callable[..., Any] | None = None,
@@ -135,11 +141,14 @@ def tool(
     name: str | None = None,
     effect: Effect = "read_only",
     names: Mapping[str, Mapping[str, list[str]]] | None = None,
+    unit: str = "",
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function; sync functions run in a thread.
 
     The schema comes from the type hints, the words from the docstring (its `Args:` section describes parameters).
     `names` gives, per enumerated parameter, other words for its values: ``{"metal": {"Fe": ["iron", "铁"]}}``.
+    A function that returns a bare number or text gives a `Fact`, named after the tool and its arguments; `unit` is
+    the unit of that number.
 
     Raises:
         InvalidCrew: the function has untyped parameters or no docstring.
@@ -150,7 +159,11 @@ def tool(
         model, returns, description = arguments_model(function, own)
         if not description:
             raise InvalidCrew(f"The tool {own!r} has no docstring: say in a sentence what it does, the planner chooses by it.")
-        return Tool(own, description, model, returns, _async(function), effect, _options(model, names or {}))
+        options = _options(model, names or {})
+        run = _async(function)
+        if returns in (int, float, str):
+            run, returns = _as_fact(run, own, unit, options), Fact
+        return Tool(own, description, model, returns, run, effect, options)
 
     return make if fn is None else make(fn)
 
@@ -163,6 +176,25 @@ def _async(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         return await asyncio.to_thread(function, **values)
 
     return run
+
+
+def _as_fact(
+    run: Callable[..., Awaitable[Any]], name: str, unit: str, options: Mapping[str, tuple[Option, ...]]
+) -> Callable[..., Awaitable[Fact]]:
+    """The function's bare result as a fact: what it tells is the tool's name, of what its arguments."""
+    quantity = re.sub(r"^(?:get|find|fetch|look_?up|read|query|show|calculate|compute)_", "", name).replace("_", " ")
+
+    async def fact(**values: Any) -> Fact:
+        found = await run(**values)
+        said = {name: str(getattr(value, "value", value)) for name, value in values.items() if value is not None}
+        chinese = {
+            name: next((n for o in options.get(name, ()) if o.value == text for n in o.names if language_of(n) == "zh"), text)
+            for name, text in said.items()
+        }
+        local = {"zh": {"label": "，".join(chinese.values())}} if chinese != said else {}
+        return Fact(label=", ".join(said.values()), quantity=quantity, value=found, unit=unit, source=name, local=local)
+
+    return fact
 
 
 def _options(model: type[BaseModel], names: Mapping[str, Mapping[str, list[str]]]) -> dict[str, tuple[Option, ...]]:

@@ -118,7 +118,8 @@ class Table:
             chinese = next((n for n in names if language_of(n) == "zh"), None)
             if chinese:
                 local.setdefault("zh", {})[what] = chinese
-        return Fact(label=row, quantity=column, value=value, unit=about.unit, source=self.source, local=local)
+        english = next((n for n in about.names if language_of(n) == "en"), column)
+        return Fact(label=row, quantity=english, value=value, unit=about.unit, source=self.source, local=local)
 
     def tools(self) -> list[Tool]:
         """`lookup`, `rank` and, where rows can be narrowed, `count_rows`; prefixed by the table's name if it has one."""

@@ -1,0 +1,1 @@
+"""Ways of reasoning, each a graph that can be drawn."""

@@ -1,0 +1,76 @@
+"""A crew: agents, the tools they share, and the tasks their author fixed, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..runtime.errors import InvalidCrew
+from ..runtime.graph import Task, TaskGraph
+from ..tools.builtin.figures import COMBINERS
+from ..tools.tool import Tool
+from ..tools.toolset import Toolset
+from .agent import Agent
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Agents that work together.
+
+    `tools` may be used by every agent, beside its own. Without `tasks` the planner makes the task graph from the
+    request; with `tasks` the author has fixed its outline, and the planner only fills in tool calls. Ids that an
+    author leaves out become t1, t2, ….
+
+    Raises:
+        InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
+        InvalidGraph: the tasks wait for each other, or for one that is not there.
+    """
+
+    agents: Sequence[Agent]
+    tools: Sequence[object] = ()
+    tasks: Sequence[Task] = ()
+    name: str = "crew"
+    description: str = ""
+    toolset: Toolset = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.agents:
+            raise InvalidCrew(f"The crew {self.name!r} has no agents: it needs at least one.")
+        roles = [agent.role for agent in self.agents]
+        doubled = next((role for role in roles if roles.count(role) > 1), None)
+        if doubled is not None:
+            raise InvalidCrew(f"Two agents of the crew {self.name!r} have the role {doubled!r}: rename one of them.")
+        every = [*self.tools, *(given for agent in self.agents for given in agent.tools), *COMBINERS]
+        object.__setattr__(self, "toolset", Toolset(dict.fromkeys(every)))
+        numbered = [task if task.id else task.model_copy(update={"id": f"t{n}"}) for n, task in enumerate(self.tasks, 1)]
+        object.__setattr__(self, "tasks", tuple(numbered))
+        for task in numbered:
+            if task.agent is not None and task.agent not in roles:
+                raise InvalidCrew(f"Task {task.id!r} is for {task.agent!r}, who is not in the crew; its agents are: {', '.join(roles)}.")
+            if task.tool is not None and task.tool not in self.toolset:
+                raise InvalidCrew(f"Task {task.id!r} uses the tool {task.tool!r}, which the crew does not have; it has: {', '.join(self.toolset)}.")
+        TaskGraph(numbered)
+
+    def agent(self, role: str | None) -> Agent:
+        """The agent of that role; the last agent where no role is given.
+
+        Raises:
+            InvalidCrew: nobody has that role.
+        """
+        if role is None:
+            return self.agents[-1]
+        found = next((agent for agent in self.agents if agent.role == role), None)
+        if found is None:
+            raise InvalidCrew(f"Nobody in the crew {self.name!r} has the role {role!r}; there are: {', '.join(a.role for a in self.agents)}.")
+        return found
+
+    def tools_of(self, agent: Agent) -> Toolset:
+        """What an agent may use: its own tools, the crew's, and those that combine results."""
+        return Toolset(dict.fromkeys([*agent.tools, *self.tools, *COMBINERS]))
+
+    def holders(self, tool: Tool) -> Iterator[Agent]:
+        """The agents that may use a tool; those that hold it as their own come first."""
+        own = [a for a in self.agents if tool.name in Toolset(a.tools)]
+        yield from own
+        if tool.name in Toolset([*self.tools, *COMBINERS]):
+            yield from (a for a in self.agents if a not in own)
