@@ -18,7 +18,7 @@ Effect = Literal["read_only", "idempotent", "once"]
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     at: float = 0.0
 
@@ -55,13 +55,14 @@ class TaskStarted(_Event):
 
 
 class TaskFinished(_Event):
-    """A task has its result. `tokens` and `seconds` are what it took."""
+    """A task has its result. `tokens` and `seconds` are what it took; `key` is a hash of what it was given."""
 
     kind: Literal["task_finished"] = "task_finished"
     task_id: str
     result: TaskResult
     seconds: float = 0.0
     tokens: int = 0
+    key: str = ""
 
 
 class TaskErred(_Event):
@@ -102,16 +103,18 @@ class StepFinished(_Event):
     output: JsonValue = None
     seconds: float = 0.0
     tokens: int = 0
+    tool_calls: int = 0
 
 
 class StepErred(_Event):
-    """An effect was tried and failed; it may be tried again."""
+    """An effect was tried and failed; it may be tried again. `code` names the class of error."""
 
     kind: Literal["step_erred"] = "step_erred"
     task_id: str
     name: str
     key: str
     error: str
+    code: str = ""
 
 
 class Noted(_Event):

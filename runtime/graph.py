@@ -101,7 +101,9 @@ def resolve(value: Any, results: Mapping[str, TaskResult]) -> Any:
     found: Any = results[ref.task].value
     for name in ref.path:
         if not isinstance(found, Mapping) or name not in found:
-            raise InvalidGraph(f"The reference {value!r} asks for field {name!r}, which that result does not have.")
+            raise InvalidGraph(
+                f"The reference {value!r} asks for field {name!r}, which that result does not have."
+            )
         found = found[name]
     return found
 
@@ -132,7 +134,9 @@ class TaskGraph:
             order = list(TopologicalSorter({t.id: t.needs for t in given}).static_order())
         except CycleError as error:
             circle = " → ".join(reversed(error.args[1]))
-            raise InvalidGraph(f"The tasks wait for each other in a circle ({circle}): remove one dependency.") from None
+            raise InvalidGraph(
+                f"The tasks wait for each other in a circle ({circle}): remove one dependency."
+            ) from None
         self._order = tuple(order)
 
     @property

@@ -1,0 +1,185 @@
+"""StepIndex: which steps of a run have begun, which are over, and which key the next one has.
+
+A step's key is a hash of its task, its name and its inputs, with an ordinal only among identical ones; never of
+its position or of the order in which steps began. So tasks may run side by side, finish in any order and be
+resumed in another, and each step still finds its own result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from .row import EventRow
+
+_RUN_SIGNALS = frozenset({"budget_exceeded", "step_in_doubt", "store_error", "store_corrupt"})
+"""Errors that stopped the run rather than the step: a later sitting tries the step again."""
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One step: its outcomes in the order they came (an error that was retried, then the result)."""
+
+    key: str
+    base: str
+    ordinal: int
+    task_id: str
+    outcomes: list[EventRow] = field(default_factory=list)
+    intent: EventRow | None = None
+    begun: bool = False
+    """An intent without an outcome: the effect may or may not have happened."""
+    read: int = 0
+    """How many outcomes the code has been given so far."""
+
+    def next_outcome(self) -> EventRow | None:
+        """The recorded outcome that the code has not been given yet, or None: it has to be run."""
+        if self.read < len(self.outcomes):
+            self.read += 1
+            return self.outcomes[self.read - 1]
+        return None
+
+
+class _Ordinals:
+    """Hands out the smallest ordinal that no identical step holds."""
+
+    __slots__ = ("freed", "next")
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.freed: list[int] = []
+
+    def peek(self) -> int:
+        return self.freed[0] if self.freed else self.next
+
+    def take(self) -> int:
+        if self.freed:
+            return heapq.heappop(self.freed)
+        self.next += 1
+        return self.next - 1
+
+
+def base_key(task_id: str, name: str, inputs: JsonValue) -> str:
+    """Hash of what makes a step itself: 128 bits in hex."""
+    text = json.dumps([task_id, name, inputs], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _key(base: str, ordinal: int) -> str:
+    return f"{base}-{ordinal}" if ordinal else base
+
+
+class StepIndex:
+    """The steps of one run, filled from its journal when it is opened and kept up while it runs."""
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self._steps: dict[str, Step] = {}
+        self._by_task: dict[str, list[Step]] = defaultdict(list)
+        self._ordinals: dict[str, dict[str, _Ordinals]] = defaultdict(dict)
+
+    def load(self, rows: Iterator[EventRow]) -> None:
+        """Take in the journal of earlier sittings.
+
+        An error that the code handled and went on from is kept, and given to it again so that it takes the same
+        way. One that ended its task, or was the last thing the task did, is forgotten: the step may be retried.
+        """
+        last_intent: dict[str, int] = {}
+        for row in rows:
+            self.record(row)
+            if row.kind == "step_intended":
+                last_intent[row.task_id] = row.seq
+        for step in self._steps.values():
+            step.read = 0
+            while step.outcomes and _is_error(last := step.outcomes[-1]):
+                if last.seq < last_intent.get(step.task_id, 0):
+                    break
+                step.outcomes.pop()
+        self._ordinals.clear()
+
+    def record(self, row: EventRow) -> None:
+        """Take in one event, live or from the journal."""
+        match row.kind:
+            case "step_intended":
+                step = self._step(row)
+                step.intent, step.begun = row, True
+            case "step_finished":
+                step = self._step(row)
+                step.begun = False
+                step.outcomes.append(row)
+                step.read = len(step.outcomes)
+                self.finished += 1
+            case "step_erred":
+                step = self._step(row)
+                step.begun = False
+                if json.loads(row.body).get("code") not in _RUN_SIGNALS:
+                    step.outcomes.append(row)
+                step.read = len(step.outcomes)
+            case "task_erred":
+                self.restart(row.task_id)
+            case "run_erred":
+                self.restart("")
+            case _:
+                pass
+
+    def restart(self, task_id: str) -> None:
+        """The task will be tried from its beginning: its finished steps are read back, its errors forgotten."""
+        for step in self._by_task[task_id]:
+            step.outcomes = [row for row in step.outcomes if not _is_error(row)]
+            step.read = 0
+        self._ordinals.pop(task_id, None)
+
+    def take(self, task_id: str, name: str, inputs: JsonValue) -> Step:
+        """The step that this call is. Give it back with `release` when it failed, so that a retry is the same step."""
+        base = base_key(task_id, name, inputs)
+        ordinals = self._ordinals[task_id].get(base)
+        if ordinals is None:
+            ordinals = self._ordinals[task_id][base] = _Ordinals()
+        ordinal = ordinals.take()
+        return self._get(_key(base, ordinal), base, ordinal, task_id)
+
+    def release(self, step: Step) -> None:
+        """The step failed: the next identical call is a retry of it, under the same key."""
+        ordinals = self._ordinals[step.task_id].get(step.base)
+        if ordinals is not None and step.ordinal < ordinals.next:
+            heapq.heappush(ordinals.freed, step.ordinal)
+
+    def next_key(self, task_id: str, name: str, inputs: JsonValue) -> str:
+        """The key that the next such step will have."""
+        base = base_key(task_id, name, inputs)
+        ordinals = self._ordinals[task_id].get(base)
+        return _key(base, ordinals.peek() if ordinals else 0)
+
+    def find(self, key: str) -> Step | None:
+        """The step with this key, if it has ever begun."""
+        return self._steps.get(key)
+
+    def intents(self, task_id: str) -> Iterator[tuple[Step, EventRow]]:
+        """Steps of a task that have begun at least once, in the order they first did."""
+        for step in self._by_task.get(task_id, ()):
+            if step.intent is not None:
+                yield step, step.intent
+
+    def tasks(self) -> Iterator[str]:
+        """Ids of the tasks that have steps ("" is the planning before them)."""
+        yield from self._by_task
+
+    def _step(self, row: EventRow) -> Step:
+        base, _, ordinal = row.key.partition("-")
+        return self._get(row.key, base, int(ordinal or 0), row.task_id)
+
+    def _get(self, key: str, base: str, ordinal: int, task_id: str) -> Step:
+        step = self._steps.get(key)
+        if step is None:
+            step = self._steps[key] = Step(key, base, ordinal, task_id)
+            self._by_task[task_id].append(step)
+        return step
+
+
+def _is_error(row: EventRow) -> bool:
+    return row.kind == "step_erred"

@@ -1,0 +1,51 @@
+"""RunRecord, ThreadRecord, ThreadMessage: what a store tells of a run and of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import JsonValue
+
+RunStatus = Literal["running", "finished", "failed", "cancelled", "interrupted"]
+"""`interrupted`: it is not over, and no process carries it out. Never stored, only told."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run in one line. Times are seconds since the epoch; `options` is plain JSON."""
+
+    id: str
+    crew: str
+    crew_path: str
+    request: str
+    status: RunStatus
+    created: float
+    finished: float | None = None
+    thread_id: str | None = None
+    answer: str = ""
+    error: str = ""
+    tokens: int = 0
+    model: str = ""
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRecord:
+    """A conversation."""
+
+    id: str
+    created: float
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """One message of a conversation, and the run that it asked for or came from."""
+
+    thread_id: str
+    role: str
+    content: str
+    at: float
+    run_id: str | None = None

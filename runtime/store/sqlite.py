@@ -1,0 +1,250 @@
+"""SqliteStore: runs, events and conversations in one SQLite file.
+
+Events are appended by the writer, below the ORM; runs and conversations are read through SQLModel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from pydantic import JsonValue
+
+from ..errors import NotFound, StoreError
+from ..events import Event, RunCancelled, RunErred, RunFinished, RunResumed
+from ..journal import Journal
+from ..row import EventRow, decode
+from .owner import Owner
+from .record import RunRecord, ThreadMessage, ThreadRecord
+from .sqlite_file import connect, is_damage, prepare, refusal, set_aside
+from .writer import Statement, Writer
+
+if TYPE_CHECKING:
+    from .reader import Reader
+
+T = TypeVar("T")
+
+_APPEND = "INSERT INTO events (run, seq, at, kind, task_id, key, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CREATE = (
+    "INSERT INTO runs (id, crew, crew_path, request, status, created, thread_id, answer, error, tokens, model, "
+    "options, owner) VALUES (?, ?, ?, ?, 'running', ?, ?, '', '', 0, ?, ?, ?)"
+)
+_CLAIM = "UPDATE runs SET owner = ? WHERE number = ? AND owner IS ?"
+_RELEASE = "UPDATE runs SET owner = NULL WHERE number = ? AND owner = ?"
+_END = "UPDATE runs SET status = ?, finished = ?, answer = ?, error = ?, tokens = ?, owner = NULL WHERE number = ?"
+_GO_ON = "UPDATE runs SET status = 'running', finished = NULL, error = '' WHERE number = ?"
+_THREAD = "INSERT INTO threads (id, created, title) VALUES (?, ?, ?)"
+_MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
+_ROWS = "SELECT seq, at, kind, task_id, key, body FROM events WHERE run = ? ORDER BY seq"
+_ATTEMPTS = 8
+
+
+class SqliteStore:
+    """The embedded store. Make it with `open`, or with `open_store`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._inode = path.stat().st_ino
+        self._owner = Owner(path)
+        self._writer = Writer(connection, bulk=_APPEND)
+        self._cached_reader: Reader | None = None
+
+    @classmethod
+    async def open(cls, path: str | os.PathLike[str], *, synchronous: str = "NORMAL") -> Self:
+        """Open the database, made if it is not there. Raises `StoreError` and `StoreCorrupt`."""
+        where = Path(path).absolute()
+        connection = await asyncio.to_thread(prepare, where, synchronous=synchronous)
+        return cls(where, connection)
+
+    async def create_run(
+        self,
+        crew: str,
+        request: str,
+        *,
+        crew_path: str = "",
+        model: str = "",
+        options: Mapping[str, JsonValue] | None = None,
+        thread_id: str | None = None,
+    ) -> Journal:
+        """Begin a run, claimed by this process, with an id of its own."""
+        self._hold()
+        now = time.time()
+        kept = json.dumps(dict(options or {}))
+        for attempt in range(_ATTEMPTS):
+            run_id = _new_id("r", now)
+            row = (run_id, crew, crew_path, request, now, thread_id, model, kept, self._owner.id)
+            try:
+                await self._writer.write(Statement(_CREATE, row))
+                break
+            except sqlite3.IntegrityError:
+                if attempt == _ATTEMPTS - 1:
+                    raise StoreError(f"No free run id could be found in {self.path}: try again.") from None
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+        record = RunRecord(
+            id=run_id,
+            crew=crew,
+            crew_path=crew_path,
+            request=request,
+            status="running",
+            created=now,
+            thread_id=thread_id,
+            model=model,
+            options=dict(options or {}),
+        )
+        number = await self._blocking(lambda: self._number(run_id))
+        return self._journal(number, record, ())
+
+    async def open_run(self, run_id: str) -> Journal:
+        """Claim a run to carry it on. Raises `NotFound`, and `StoreError` when it is being carried out."""
+        record = await self.find_run(run_id)
+        self._hold()
+        number, owner = await self._blocking(lambda: self._number_and_owner(record.id))
+        if await asyncio.to_thread(self._owner.alive, owner):
+            raise self._taken(record.id, owner)
+        if await self._write(Statement(_CLAIM, (self._owner.id, number, owner))) == 0:
+            raise self._taken(record.id, None)
+        rows = await self._blocking(lambda: self._rows(number))
+        return self._journal(number, record, rows)
+
+    async def read_run(self, run_id: str) -> Journal:
+        """The journal of a run to read only; claims nothing. Raises `NotFound`."""
+        record = await self.find_run(run_id)
+        rows = await self._blocking(lambda: self._rows(self._number(record.id)))
+        return Journal(record.id, rows, record=record, read_only=True)
+
+    async def find_run(self, which: str) -> RunRecord:
+        """The run with this id, this unique beginning of an id, or the ``last`` one. Raises `NotFound`."""
+        return await self._blocking(lambda: self._reader().run(which))
+
+    async def list_runs(self, limit: int = 20) -> list[RunRecord]:
+        """Runs, the newest first."""
+        return await self._blocking(lambda: self._reader().runs(limit))
+
+    async def events(self, run_id: str) -> list[Event]:
+        """All journalled events of a run, in order. Raises `NotFound`."""
+        record = await self.find_run(run_id)
+        return await self._blocking(lambda: [decode(row) for row in self._rows(self._number(record.id))])
+
+    async def create_thread(self, title: str = "") -> ThreadRecord:
+        """Begin a conversation."""
+        thread = ThreadRecord(_new_id("t", time.time()), time.time(), title)
+        await self._write(Statement(_THREAD, (thread.id, thread.created, thread.title)))
+        return thread
+
+    async def thread(self, thread_id: str) -> ThreadRecord:
+        """A conversation. Raises `NotFound`."""
+        return await self._blocking(lambda: self._reader().thread(thread_id))
+
+    async def list_threads(self, limit: int = 20) -> list[ThreadRecord]:
+        """Conversations, the newest first."""
+        return await self._blocking(lambda: self._reader().threads(limit))
+
+    async def add_message(self, thread_id: str, role: str, content: str, run_id: str | None = None) -> None:
+        """Add a message to a conversation. Raises `NotFound`."""
+        await self.thread(thread_id)
+        await self._write(Statement(_MESSAGE, (thread_id, role, content, time.time(), run_id)))
+
+    async def messages(self, thread_id: str) -> list[ThreadMessage]:
+        """The messages of a conversation, in order. Raises `NotFound`."""
+        return await self._blocking(lambda: self._reader().messages(thread_id))
+
+    async def aclose(self) -> None:
+        """Write what is left, give back all claims, close the database."""
+        await self._writer.aclose()
+        self._owner.release()
+        reader, self._cached_reader = self._cached_reader, None
+        if reader is not None:
+            await asyncio.to_thread(reader.close)
+
+    def _journal(self, number: int, record: RunRecord, rows: tuple[EventRow, ...]) -> Journal:
+        async def sink(row: EventRow, event: Event) -> None:
+            append = Statement(_APPEND, (number, *row))
+            change = _change(number, row, event, journal.spent.tokens)
+            await (self._write(append, change) if change else self._write(append))
+
+        async def release() -> None:
+            await self._write(Statement(_RELEASE, (number, self._owner.id)))
+
+        journal = Journal(record.id, rows, sink=sink, release=release, record=record)
+        return journal
+
+    async def _write(self, *statements: Statement) -> int:
+        try:
+            return await self._writer.write(*statements)
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+
+    async def _blocking(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(work)
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: sqlite3.Error) -> StoreError:
+        if is_damage(error):
+            return set_aside(self.path, inode=self._inode)
+        return refusal(self.path, error)
+
+    def _hold(self) -> None:
+        try:
+            self._owner.take()
+        except OSError as error:
+            raise refusal(self.path, error) from None
+
+    def _taken(self, run_id: str, owner: str | None) -> StoreError:
+        by = "this process" if owner == self._owner.id else "another process"
+        return StoreError(f"Run {run_id} is being carried out by {by}: wait for it to end, or stop it first.")
+
+    def _reader(self) -> Reader:
+        from .reader import Reader
+
+        if self._cached_reader is None:
+            self._cached_reader = Reader(self.path, self._owner)
+        return self._cached_reader
+
+    def _number(self, run_id: str) -> int:
+        return self._number_and_owner(run_id)[0]
+
+    def _number_and_owner(self, run_id: str) -> tuple[int, str | None]:
+        connection = connect(self.path, read_only=True)
+        try:
+            found = connection.execute("SELECT number, owner FROM runs WHERE id = ?", (run_id,)).fetchone()
+        finally:
+            connection.close()
+        if found is None:
+            raise NotFound(f"There is no run {run_id!r} in {self.path}.")
+        return int(found[0]), found[1]
+
+    def _rows(self, number: int) -> tuple[EventRow, ...]:
+        connection = connect(self.path, read_only=True)
+        try:
+            return tuple(map(EventRow._make, connection.execute(_ROWS, (number,))))
+        finally:
+            connection.close()
+
+
+def _change(number: int, row: EventRow, event: Event, tokens: int) -> Statement | None:
+    """How an event changes its run's line in the table; written in the same transaction."""
+    match event:
+        case RunFinished():
+            return Statement(_END, ("finished", row.at, event.answer, "", event.tokens or tokens, number))
+        case RunErred():
+            return Statement(_END, ("failed", row.at, "", event.error, tokens, number))
+        case RunCancelled():
+            return Statement(_END, ("cancelled", row.at, "", "", tokens, number))
+        case RunResumed():
+            return Statement(_GO_ON, (number,))
+        case _:
+            return None
+
+
+def _new_id(letter: str, now: float) -> str:
+    return f"{letter}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"

@@ -1,0 +1,73 @@
+"""The tables, declared in SQLModel. Only what makes or reads them through the ORM imports this: it is heavy."""
+
+from __future__ import annotations
+
+from sqlmodel import Field, SQLModel
+
+
+class SchemaVersion(SQLModel, table=True):
+    """The version of these tables: one row. Migrations only ever add to the list in `sqlite_file`."""
+
+    __tablename__ = "schema_version"
+
+    version: int = Field(primary_key=True)
+
+
+class RunRow(SQLModel, table=True):
+    """A run. `owner` is the process that carries it out, and NULL when none has claimed it."""
+
+    __tablename__ = "runs"
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, index=True)
+    crew: str
+    crew_path: str
+    request: str
+    status: str
+    created: float
+    finished: float | None = None
+    thread_id: str | None = Field(default=None, index=True)
+    answer: str = ""
+    error: str = ""
+    tokens: int = 0
+    model: str = ""
+    options: str = "{}"
+    owner: str | None = None
+
+
+class EventTable(SQLModel, table=True):
+    """A journalled event: see `runtime/row.py`. `run` is the run's number, `seq` the event's place in it."""
+
+    __tablename__ = "events"
+
+    run: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    at: float
+    kind: str
+    task_id: str
+    key: str
+    body: str
+
+
+class ThreadRow(SQLModel, table=True):
+    """A conversation."""
+
+    __tablename__ = "threads"
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, index=True)
+    created: float
+    title: str = ""
+
+
+class MessageRow(SQLModel, table=True):
+    """A message of a conversation."""
+
+    __tablename__ = "messages"
+
+    number: int | None = Field(default=None, primary_key=True)
+    thread_id: str = Field(index=True)
+    role: str
+    content: str
+    at: float
+    run_id: str | None = None
