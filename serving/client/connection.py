@@ -158,8 +158,9 @@ def _why(error: BaseException) -> str:
         return "it closed the connection"
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
-        known = number is not None and number > 0  # name look-ups have negative numbers of their own
-        return os.strerror(number).lower() if known else str(error.os_error.strerror).lower()
+        if number is not None and number > 0:  # name look-ups have negative numbers of their own
+            return os.strerror(number).lower()
+        return str(error.os_error.strerror).lower()
     return " ".join(str(error).split()) or type(error).__name__
 
 
