@@ -1,1 +1,1 @@
-"""The runtime: task graphs, durable steps, the journal, the scheduler. Knows nothing of models, roles or HTTP."""
+"""The runtime: task graphs, durable steps, the journal, the scheduler. Knows no models, roles or HTTP."""

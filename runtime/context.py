@@ -1,7 +1,8 @@
 """RunContext: what a task may touch of its run. Every effect goes through `step`, and so is journalled.
 
-Inputs and results of steps are kept as they are given, in plain JSON, for replays and for people to read: whoever
-calls `step` leaves secrets (keys, passwords, headers) out of `inputs` and hands them to the function itself.
+Inputs and results of steps are kept as they are given, in plain JSON, for replays and for people to read:
+whoever calls `step` leaves secrets (keys, passwords, headers) out of `inputs` and hands them to the function
+itself.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class _Run:
 class RunContext:
     """One run, seen from one of its tasks (`task_id` is "" during planning).
 
-    `results` holds the results of the tasks that this one needs. `replaying` means that nothing is carried out:
-    every step is read from the journal, and `emit` reaches listeners but is not stored.
+    `results` holds the results of the tasks that this one needs. `replaying` means that nothing is carried
+    out: every step is read from the journal, and `emit` reaches listeners but is not stored.
     """
 
     def __init__(
@@ -123,10 +124,10 @@ class RunContext:
         """Carry out one effect, or read back what came of it.
 
         The step is known by its task, `name` and `inputs` (anything JSON can say). The intent is safe before
-        `fn` is called and the result before it is given back. What is given back is always the journalled result,
-        read as `returns`, so that code sees the same live and in a replay. An error of `fn` is journalled and
-        raised; calling the step again is then a retry under the same key. `cost` says what a result has used,
-        `reserve` what the step will use at least (a tool call is ``Cost(tool_calls=1)``).
+        `fn` is called and the result before it is given back. What is given back is always the journalled
+        result, read as `returns`, so that code sees the same live and in a replay. An error of `fn` is
+        journalled and raised; calling the step again is then a retry under the same key. `cost` says what a
+        result has used, `reserve` what the step will use at least (a tool call is ``Cost(tool_calls=1)``).
 
         Raises:
             BudgetExceeded: the run has used up its budget.
@@ -303,8 +304,9 @@ class RunContext:
         recorded = cast(StepIntended, decode(step.intent)).effect
         if effect == "once" or recorded == "once":
             raise StepInDoubt(
-                f"Step {name!r} of task {self.task_id!r} was begun before the run broke off and may have happened: "
-                f"find out whether it did, then settle step {step.key} (happened, or run it again) and resume."
+                f"Step {name!r} of task {self.task_id!r} was begun before the run broke off and may have "
+                f"happened: find out whether it did, settle step {step.key} (it happened, or run it again), "
+                "then resume."
             )
 
     def _read_back(self, step: Step, row: EventRow, adapter: TypeAdapter[Any]) -> Any:

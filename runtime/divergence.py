@@ -18,7 +18,7 @@ def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str
     known = [(step, json.loads(row.body)) for step, row in journal.steps.intents(task_id)]
     same_name = [(step, fields.get("inputs")) for step, fields in known if fields["name"] == name]
     if broken_off := [step for step, held in same_name if held == inputs and not step.outcomes]:
-        return f"{asked} with inputs whose step began and has no result: the run broke off there ({broken_off[0].key})."
+        return f"{asked}, which was begun and has no result: the run broke off there ({broken_off[0].key})."
     if same_name and all(held == inputs for _, held in same_name):
         times = "once" if len(same_name) == 1 else f"{len(same_name)} times"
         return f"{asked} once more: the journal holds it with these inputs only {times}."

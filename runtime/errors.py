@@ -20,7 +20,8 @@
     └── ReplayDiverged                the code now asks for a step that the journal does not hold
 
 Every message says what is wrong, where, and what to do next, in one sentence a person can act on.
-Cancellation is ``asyncio.CancelledError`` and stays outside this tree, so that no ``except Exception`` swallows it.
+Cancellation is ``asyncio.CancelledError`` and stays outside this tree, so that no ``except Exception``
+swallows it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What can happen in a run: one small type each, one union of all.
 
-Events with a place in the journal are facts that a resume, a replay or the inspector reads back. `TextDelta` is
-live only: it is shown while a model writes and is never stored, for the step's result holds the whole text.
-Times are seconds since the epoch (`at`) or plain seconds (`seconds`).
+Events with a place in the journal are facts that a resume, a replay or the inspector reads back. `TextDelta`
+is live only: it is shown while a model writes and is never stored, for the step's result holds the whole
+text. Times are seconds since the epoch (`at`) or plain seconds (`seconds`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TaskStarted(_Event):
 
 
 class TaskFinished(_Event):
-    """A task has its result. `tokens` and `seconds` are what it took; `key` is a hash of what it was given."""
+    """A task has its result. `tokens` and `seconds` are what it took, `key` is a hash of its inputs."""
 
     kind: Literal["task_finished"] = "task_finished"
     task_id: str

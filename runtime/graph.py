@@ -1,8 +1,9 @@
 """Task and TaskGraph: what is to be done, and what must be done before it.
 
 A task's arguments may refer to an earlier task's result: the whole string ``"$t1"`` is that result's value,
-``"$t1.unit"`` one field of it (``"$$…"`` is a literal that begins with a dollar). A reference is a dependency;
-`depends_on` adds those that no argument shows. References are values, never text pasted into other text.
+``"$t1.unit"`` one field of it (``"$$…"`` is a literal that begins with a dollar). A reference is a
+dependency; `depends_on` adds those that no argument shows. References are values, never text pasted into
+other text.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Reference(BaseModel):
 class Task(BaseModel):
     """One piece of work for one agent.
 
-    `agent` is a role of the crew (None: the planner chooses). With `tool` and `args` the task is one bound tool
-    call; without, the agent works it out. `depends_on` names tasks whose results it reads.
+    `agent` is a role of the crew (None: the planner chooses). With `tool` and `args` the task is one bound
+    tool call; without, the agent works it out. `depends_on` names tasks whose results it reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,7 +63,7 @@ class Task(BaseModel):
 
 
 class TaskResult(BaseModel):
-    """What a task came to: a JSON `value` for other tasks, `text` for people, and the `evidence` it rests on."""
+    """What a task came to: a JSON `value` for other tasks, `text` for people, and the `evidence` for it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,7 +129,8 @@ class TaskGraph:
             for need in task.needs:
                 if need not in self._tasks:
                     raise InvalidGraph(
-                        f"Task {task.id!r} waits for {need!r}, which is not in the graph (it has: {', '.join(self._tasks)})."
+                        f"Task {task.id!r} waits for {need!r}, which is not in the graph "
+                        f"(it has: {', '.join(self._tasks)})."
                     )
         try:
             order = list(TopologicalSorter({t.id: t.needs for t in given}).static_order())

@@ -1,7 +1,7 @@
 """EventRow: one journalled event as a store keeps it, and the two ways between it and the event.
 
-The columns that are looked up (`kind`, `task_id`, `key`) stand apart, everything else is the JSON `body`, without
-fields that have their default. A step costs about 200 bytes beyond its payload.
+The columns that are looked up (`kind`, `task_id`, `key`) stand apart, everything else is the JSON `body`,
+without fields that have their default. A step costs about 200 bytes beyond its payload.
 """
 
 from __future__ import annotations
@@ -60,14 +60,15 @@ def jsonable(value: object) -> JsonValue:
         plain: JsonValue = to_jsonable_python(value, inf_nan_mode="constants")
         json.dumps(plain, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return without_half_characters(to_jsonable_python(value, inf_nan_mode="constants"))
+        whole: JsonValue = without_half_characters(to_jsonable_python(value, inf_nan_mode="constants"))
+        return whole
     except (PydanticSerializationError, ValueError) as error:
         raise TypeError(f"{type(value).__name__} is not JSON: {error}") from None
     return plain
 
 
 def without_half_characters(value: Any) -> Any:
-    """The JSON value with each lone surrogate replaced by a question mark: no database takes half a character."""
+    """The JSON value with each lone surrogate, half a character, replaced by a question mark."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):

@@ -40,9 +40,10 @@ async def execute(
 ) -> dict[str, TaskResult]:
     """Carry out the graph, at most `limit` tasks at once; returns every task's result.
 
-    Of the tasks that are ready, the one with the longest chain of dependents goes first. A task that an earlier
-    sitting finished with the same inputs is read back. When a task fails, those that need it are skipped and all
-    others go on. When this is cancelled, the workers are cancelled and awaited; what was finished is kept.
+    Of the tasks that are ready, the one with the longest chain of dependents goes first. A task that an
+    earlier sitting finished with the same inputs is read back. When a task fails, those that need it are
+    skipped and all others go on. When this is cancelled, the workers are cancelled and awaited; what was
+    finished is kept.
 
     Raises:
         TaskFailed: a task ended without a result (told after all others have ended).
@@ -151,7 +152,7 @@ class _Execution:
         return result
 
     def _key(self, task: Task) -> str:
-        """Hash of everything that the task is given, so that a changed input is never answered by an old result."""
+        """Hash of all that the task is given: an old result never answers a changed input."""
         digest = hashlib.sha256(task.model_dump_json().encode())
         for need in task.depends_on:
             digest.update(self._digests[need].encode())

@@ -1,8 +1,8 @@
 """StepIndex: which steps of a run have begun, which are over, and which key the next one has.
 
-A step's key is a hash of its task, its name and its inputs, with an ordinal only among identical ones; never of
-its position or of the order in which steps began. So tasks may run side by side, finish in any order and be
-resumed in another, and each step still finds its own result.
+A step's key is a hash of its task, its name and its inputs, with an ordinal only among identical ones; never
+of its position or of the order in which steps began. So tasks may run side by side, finish in any order and
+be resumed in another, and each step still finds its own result.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class StepIndex:
     def load(self, rows: Iterator[EventRow]) -> None:
         """Take in the journal of earlier sittings.
 
-        An error that the code handled and went on from is kept, and given to it again so that it takes the same
-        way. One that ended its task, or was the last thing the task did, is forgotten: the step may be retried.
+        An error that the code handled and went on from is kept, and given to it again so that it takes the
+        same way. One that ended its task, or was the last thing the task did, is forgotten: the step may be
+        retried.
         """
         last_intent: dict[str, int] = {}
         for row in rows:
@@ -128,14 +129,14 @@ class StepIndex:
                 pass
 
     def restart(self, task_id: str) -> None:
-        """The task will be tried from its beginning: its finished steps are read back, its errors forgotten."""
+        """The task will be tried from its beginning: finished steps are read back, errors forgotten."""
         for step in self._by_task[task_id]:
             step.outcomes = [row for row in step.outcomes if not _is_error(row)]
             step.read = 0
         self._ordinals.pop(task_id, None)
 
     def take(self, task_id: str, name: str, inputs: JsonValue) -> Step:
-        """The step that this call is. Give it back with `release` when it failed, so that a retry is the same step."""
+        """The step that this call is. `release` it when it failed, so that a retry is the same step."""
         base = base_key(task_id, name, inputs)
         ordinals = self._ordinals[task_id].get(base)
         if ordinals is None:

@@ -1,4 +1,5 @@
-"""Stores keep runs, their events, and conversations. One small protocol, `Store`, stands before each of them."""
+"""Stores keep runs, their events, and conversations. One small protocol, `Store`, stands before each of
+them."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ Synchronous = Literal["NORMAL", "FULL"]
 class Store(Protocol):
     """Keeps runs and conversations.
 
-    Every method raises `StoreError` when the database cannot be read or written, and `StoreCorrupt` when it is
-    found damaged (it has then been set aside).
+    Every method raises `StoreError` when the database cannot be read or written, and `StoreCorrupt` when it
+    is found damaged (it has then been set aside).
     """
 
     async def create_run(

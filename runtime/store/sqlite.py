@@ -24,7 +24,7 @@ from ..row import EventRow, decode
 from .owner import Owner
 from .record import RunRecord, ThreadMessage, ThreadRecord
 from .sqlite_file import connect, is_damage, prepare, refusal, set_aside
-from .writer import Statement, Writer
+from .writer import Statement, Writer, Written
 
 if TYPE_CHECKING:
     from .reader import Reader
@@ -33,17 +33,20 @@ T = TypeVar("T")
 
 _APPEND = "INSERT INTO events (run, seq, at, kind, task_id, key, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _CREATE = (
-    "INSERT INTO runs (id, crew, crew_path, request, status, created, thread_id, answer, error, tokens, model, "
-    "options, owner) VALUES (?, ?, ?, ?, 'running', ?, ?, '', '', 0, ?, ?, ?)"
+    "INSERT INTO runs (id, crew, crew_path, request, status, created, thread_id, answer, error, tokens, "
+    "model, options, owner) VALUES (?, ?, ?, ?, 'running', ?, ?, '', '', 0, ?, ?, ?)"
 )
 _CLAIM = "UPDATE runs SET owner = ? WHERE number = ? AND owner IS ?"
 _RELEASE = "UPDATE runs SET owner = NULL WHERE number = ? AND owner = ?"
-_END = "UPDATE runs SET status = ?, finished = ?, answer = ?, error = ?, tokens = ?, owner = NULL WHERE number = ?"
+_END = (
+    "UPDATE runs SET status = ?, finished = ?, answer = ?, error = ?, tokens = ?, owner = NULL "
+    "WHERE number = ?"
+)
 _GO_ON = "UPDATE runs SET status = 'running', finished = NULL, error = '' WHERE number = ?"
 _THREAD = "INSERT INTO threads (id, created, title) VALUES (?, ?, ?)"
 _MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
+_ATTEMPTS = 16
 _ROWS = "SELECT seq, at, kind, task_id, key, body FROM events WHERE run = ? ORDER BY seq"
-_ATTEMPTS = 8
 
 
 class SqliteStore:
@@ -59,9 +62,12 @@ class SqliteStore:
     @classmethod
     async def open(cls, path: str | os.PathLike[str], *, synchronous: str = "NORMAL") -> Self:
         """Open the database, made if it is not there. Raises `StoreError` and `StoreCorrupt`."""
-        where = Path(path).absolute()
-        connection = await asyncio.to_thread(prepare, where, synchronous=synchronous)
-        return cls(where, connection)
+
+        def prepared() -> tuple[Path, sqlite3.Connection]:
+            where = Path(path).absolute()
+            return where, prepare(where, synchronous=synchronous)
+
+        return cls(*await asyncio.to_thread(prepared))
 
     async def create_run(
         self,
@@ -77,17 +83,8 @@ class SqliteStore:
         self._hold()
         now = time.time()
         kept = json.dumps(dict(options or {}))
-        for attempt in range(_ATTEMPTS):
-            run_id = _new_id("r", now)
-            row = (run_id, crew, crew_path, request, now, thread_id, model, kept, self._owner.id)
-            try:
-                await self._writer.write(Statement(_CREATE, row))
-                break
-            except sqlite3.IntegrityError:
-                if attempt == _ATTEMPTS - 1:
-                    raise StoreError(f"No free run id could be found in {self.path}: try again.") from None
-            except sqlite3.Error as error:
-                raise self._failure(error) from None
+        rest = (crew, crew_path, request, now, thread_id, model, kept, self._owner.id)
+        run_id, number = await self._insert("r", now, _CREATE, rest)
         record = RunRecord(
             id=run_id,
             crew=crew,
@@ -99,7 +96,6 @@ class SqliteStore:
             model=model,
             options=dict(options or {}),
         )
-        number = await self._blocking(lambda: self._number(run_id))
         return self._journal(number, record, ())
 
     async def open_run(self, run_id: str) -> Journal:
@@ -109,7 +105,7 @@ class SqliteStore:
         number, owner = await self._blocking(lambda: self._number_and_owner(record.id))
         if await asyncio.to_thread(self._owner.alive, owner):
             raise self._taken(record.id, owner)
-        if await self._write(Statement(_CLAIM, (self._owner.id, number, owner))) == 0:
+        if (await self._write(Statement(_CLAIM, (self._owner.id, number, owner)))).changed == 0:
             raise self._taken(record.id, None)
         rows = await self._blocking(lambda: self._rows(number))
         return self._journal(number, record, rows)
@@ -135,9 +131,9 @@ class SqliteStore:
 
     async def create_thread(self, title: str = "") -> ThreadRecord:
         """Begin a conversation."""
-        thread = ThreadRecord(_new_id("t", time.time()), time.time(), title)
-        await self._write(Statement(_THREAD, (thread.id, thread.created, thread.title)))
-        return thread
+        now = time.time()
+        thread_id, _ = await self._insert("t", now, _THREAD, (now, title))
+        return ThreadRecord(thread_id, now, title)
 
     async def thread(self, thread_id: str) -> ThreadRecord:
         """A conversation. Raises `NotFound`."""
@@ -176,7 +172,19 @@ class SqliteStore:
         journal = Journal(record.id, rows, sink=sink, release=release, record=record)
         return journal
 
-    async def _write(self, *statements: Statement) -> int:
+    async def _insert(self, letter: str, now: float, sql: str, rest: tuple[object, ...]) -> tuple[str, int]:
+        """Insert a row under a new id; returns that id and the row's number."""
+        for _ in range(_ATTEMPTS):
+            new_id = f"{letter}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(2)}"
+            try:
+                return new_id, (await self._writer.write(Statement(sql, (new_id, *rest)))).row_id
+            except sqlite3.IntegrityError:  # another one of this very second has it
+                continue
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+        raise StoreError(f"No free id could be found in {self.path}: try again in a second.")
+
+    async def _write(self, *statements: Statement) -> Written:
         try:
             return await self._writer.write(*statements)
         except sqlite3.Error as error:
@@ -244,7 +252,3 @@ def _change(number: int, row: EventRow, event: Event, tokens: int) -> Statement 
             return Statement(_GO_ON, (number,))
         case _:
             return None
-
-
-def _new_id(letter: str, now: float) -> str:
-    return f"{letter}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"

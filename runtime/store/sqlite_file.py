@@ -29,7 +29,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def prepare(path: Path, *, synchronous: str) -> sqlite3.Connection:
-    """Open the database for writing, made or migrated if need be. Looks at the file's frame, not at every page.
+    """Open the database for writing, made or migrated if need be. Looks at the file's frame, not at every
+    page.
 
     Raises:
         StoreError: it cannot be opened, is somebody else's, or was written by a newer version.
@@ -138,10 +139,8 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
-    from .tables import SchemaVersion, SQLModel
+    from .tables import TABLES, metadata
 
-    names = {*_TABLES, SchemaVersion.__tablename__}
-    tables = [table for name, table in SQLModel.metadata.tables.items() if name in names]
     engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
-    SQLModel.metadata.create_all(engine, tables)
+    metadata.create_all(engine, TABLES)
     connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))

@@ -1,4 +1,4 @@
-"""The tables, declared in SQLModel. Only what makes or reads them through the ORM imports this: it is heavy."""
+"""The tables, declared in SQLModel. Heavy to import: only what needs the ORM does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 class SchemaVersion(SQLModel, table=True):
     """The version of these tables: one row. Migrations only ever add to the list in `sqlite_file`."""
 
-    __tablename__ = "schema_version"
+    __tablename__ = "schema_version"  # pyright: ignore[reportAssignmentType]
 
     version: int = Field(primary_key=True)
 
@@ -16,7 +16,7 @@ class SchemaVersion(SQLModel, table=True):
 class RunRow(SQLModel, table=True):
     """A run. `owner` is the process that carries it out, and NULL when none has claimed it."""
 
-    __tablename__ = "runs"
+    __tablename__ = "runs"  # pyright: ignore[reportAssignmentType]
 
     number: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True, index=True)
@@ -38,7 +38,7 @@ class RunRow(SQLModel, table=True):
 class EventTable(SQLModel, table=True):
     """A journalled event: see `runtime/row.py`. `run` is the run's number, `seq` the event's place in it."""
 
-    __tablename__ = "events"
+    __tablename__ = "events"  # pyright: ignore[reportAssignmentType]
 
     run: int = Field(primary_key=True)
     seq: int = Field(primary_key=True)
@@ -52,7 +52,7 @@ class EventTable(SQLModel, table=True):
 class ThreadRow(SQLModel, table=True):
     """A conversation."""
 
-    __tablename__ = "threads"
+    __tablename__ = "threads"  # pyright: ignore[reportAssignmentType]
 
     number: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True, index=True)
@@ -63,7 +63,7 @@ class ThreadRow(SQLModel, table=True):
 class MessageRow(SQLModel, table=True):
     """A message of a conversation."""
 
-    __tablename__ = "messages"
+    __tablename__ = "messages"  # pyright: ignore[reportAssignmentType]
 
     number: int | None = Field(default=None, primary_key=True)
     thread_id: str = Field(index=True)
@@ -71,3 +71,8 @@ class MessageRow(SQLModel, table=True):
     content: str
     at: float
     run_id: str | None = None
+
+
+metadata = SQLModel.metadata
+TABLES = [metadata.tables[name] for name in ("schema_version", "runs", "events", "threads", "messages")]
+"""Ours alone: a user's own SQLModel tables share the metadata."""

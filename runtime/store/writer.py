@@ -22,15 +22,19 @@ class Statement(NamedTuple):
     parameters: Sequence[Any]
 
 
+class Written(NamedTuple):
+    """How many rows a statement changed, and the number of the row that it last inserted."""
+
+    changed: int
+    row_id: int
+
+
 class _Unit(NamedTuple):
     """Statements that are committed together, and who waits for them."""
 
     statements: tuple[Statement, ...]
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[int]
-
-
-_CLOSE = None
+    done: asyncio.Future[Written]
 
 
 class Writer:
@@ -41,12 +45,11 @@ class Writer:
         self._bulk = bulk
         self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
         self._closed = False
-        self._stopped: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[int]]] = []
         self._thread = threading.Thread(target=self._work, name="crewgraph-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, *statements: Statement) -> int:
-        """Write these in one transaction; returns, once committed, how many rows the last one changed.
+    async def write(self, *statements: Statement) -> Written:
+        """Write these in one transaction; returns, once committed, what the last one did.
 
         Cancelling the wait does not take the write back.
 
@@ -57,7 +60,7 @@ class Writer:
         if self._closed:
             raise StoreError("The database is closed: this run outlived its store.")
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[int] = loop.create_future()
+        done: asyncio.Future[Written] = loop.create_future()
         self._queue.put(_Unit(statements, loop, done))
         return await done
 
@@ -65,7 +68,7 @@ class Writer:
         """Commit everything that was asked for, then close the connection."""
         if not self._closed:
             self._closed = True
-            self._queue.put(_CLOSE)
+            self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
@@ -73,19 +76,17 @@ class Writer:
         while not closing:
             group: list[_Unit] = []
             unit = self._queue.get()
-            while True:
-                if unit is _CLOSE:
-                    closing = True
-                    break
+            while unit is not None:
                 group.append(unit)
                 if self._queue.empty():
                     break
                 unit = self._queue.get()
+            closing = unit is None
             if group:
                 _tell(self._commit(group))
         self._connection.close()
 
-    def _commit(self, group: list[_Unit]) -> list[tuple[_Unit, int | sqlite3.Error]]:
+    def _commit(self, group: list[_Unit]) -> list[tuple[_Unit, Written | sqlite3.Error]]:
         try:
             return list(zip(group, self._transaction(group), strict=True))
         except sqlite3.Error as error:
@@ -94,24 +95,25 @@ class Writer:
         # One of them is at fault: each alone, so that it does not take its neighbours down.
         return [outcome for unit in group for outcome in self._commit([unit])]
 
-    def _transaction(self, group: list[_Unit]) -> list[int]:
+    def _transaction(self, group: list[_Unit]) -> list[Written]:
         cursor = self._connection.cursor()
-        changed: list[int] = []
+        written: list[Written] = []
         gathered: list[Sequence[Any]] = []
         cursor.execute("BEGIN IMMEDIATE")
         try:
             for unit in group:
-                rows = 0
+                done = Written(0, 0)
                 for sql, parameters in unit.statements:
                     if sql == self._bulk:
                         gathered.append(parameters)
-                        rows = 1
+                        done = Written(1, 0)
                         continue
                     if gathered:
                         cursor.executemany(self._bulk, gathered)
                         gathered = []
-                    rows = cursor.execute(sql, parameters).rowcount
-                changed.append(rows)
+                    cursor.execute(sql, parameters)
+                    done = Written(cursor.rowcount, cursor.lastrowid or 0)
+                written.append(done)
             if gathered:
                 cursor.executemany(self._bulk, gathered)
             cursor.execute("COMMIT")
@@ -119,10 +121,10 @@ class Writer:
             if self._connection.in_transaction:
                 cursor.execute("ROLLBACK")
             raise
-        return changed
+        return written
 
 
-def _tell(outcomes: list[tuple[_Unit, int | sqlite3.Error]]) -> None:
+def _tell(outcomes: list[tuple[_Unit, Written | sqlite3.Error]]) -> None:
     loops = {unit.loop for unit, _ in outcomes}
     for loop in loops:
         mine = [(unit.done, outcome) for unit, outcome in outcomes if unit.loop is loop]
@@ -132,7 +134,7 @@ def _tell(outcomes: list[tuple[_Unit, int | sqlite3.Error]]) -> None:
             continue
 
 
-def _resolve(outcomes: list[tuple[asyncio.Future[int], int | sqlite3.Error]]) -> None:
+def _resolve(outcomes: list[tuple[asyncio.Future[Written], Written | sqlite3.Error]]) -> None:
     for done, outcome in outcomes:
         if done.done():
             continue
