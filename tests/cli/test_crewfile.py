@@ -116,7 +116,9 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         (f"{HEAD}def make_crew():\n    return None\n", 3, "of type NoneType"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_said_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_what_is_wrong_in_the_file_is_said_with_its_line(
+    tmp_path: Path, text: str, line: int, said: str
+) -> None:
     file = write(tmp_path, text)
     message = refusal(file)
     assert said in message
@@ -128,7 +130,7 @@ def test_an_unknown_tool_or_agent_and_a_circle_are_said_with_file_and_line(tmp_p
     tasks = {
         "Task(description='x', agent='poet')": "'poet'",
         "Task(description='x', tool='guess')": "'guess'",
-        "Task(id='a', description='x', depends_on=['b']), Task(id='b', description='y', depends_on=['a'])": "circle",
+        "Task(id='a', description='', depends_on=('b',)), Task(id='b', description='', depends_on=('a',))": "circle",
     }
     for task, said in tasks.items():
         file = write(tmp_path, f"{head}crew = Crew([a], tasks=[{task}])\n")

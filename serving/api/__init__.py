@@ -1,0 +1,1 @@
+"""The chat API: a crew behind the OpenAI chat-completions protocol."""

@@ -1,0 +1,83 @@
+"""Owns the chat API's routes: a crew stands behind them as a model."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from ...runtime.errors import CrewgraphError
+from .body import read_ask
+from .completion import Completion
+from .errors import ApiError, error_response
+from .gate import Gate
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from ...agents.crew import Crew
+    from ..house import House, Outcome
+
+
+def make_app(
+    house: House, crew: Crew, *, running: int = 4, waiting: int = 32, crew_path: str = ""
+) -> FastAPI:
+    """The chat API of one crew. `running` requests are worked on at once and `waiting` more may queue."""
+    app = FastAPI(title=f"crewgraph: {crew.name}", docs_url=None, redoc_url=None, openapi_url=None)
+    gate = Gate(running, waiting)
+    card = {"id": crew.name, "object": "model", "created": int(time.time()), "owned_by": "crewgraph"}
+    for kind in (ApiError, CrewgraphError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer_error)
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request) -> Response:
+        _refuse_other_origins(request)
+        ask = await read_ask(request)
+        if ask.model != crew.name:
+            raise _no_model(ask.model, crew.name)
+
+        async def run() -> Outcome:
+            return await house.ask(crew, ask.request, history=ask.history, crew_path=crew_path)
+
+        completion = Completion(id=f"chatcmpl-{uuid.uuid4().hex}", model=crew.name)
+        return Turn(completion, gate, run, stream=ask.stream, include_usage=ask.include_usage)
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [card]}
+
+    @app.get("/v1/models/{name:path}")
+    async def model(name: str) -> dict[str, Any]:
+        if name != crew.name:
+            raise _no_model(name, crew.name)
+        return card
+
+    @app.get("/healthz")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "crew": crew.name}
+
+    return app
+
+
+async def _answer_error(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, HTTPException):  # the router's own: an unknown path, a wrong method
+        code = "not_found" if error.status_code == 404 else "invalid_request"
+        return error_response(ApiError(error.status_code, f"{error.detail}.", code), error.headers)
+    return error_response(error)
+
+
+def _no_model(asked: str, name: str) -> ApiError:
+    return ApiError(
+        404, f"There is no model {asked[:80]!r} here; there is {name!r}.", "model_not_found", param="model"
+    )
+
+
+def _refuse_other_origins(request: Request) -> None:
+    """A web page elsewhere must not set a user's crew to work: browsers say where a request comes from."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise ApiError(403, "Requests from other web pages are refused.", "other_origin")

@@ -1,0 +1,85 @@
+"""Owns the answer as the OpenAI protocol writes it: one completion, or chunks of one."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..house import Outcome
+
+DONE = b"data: [DONE]\n\n"
+PULSE = b": working\n\n"
+"""A comment that clients skip: it keeps proxies from closing a connection while a crew is thinking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer to one chat request."""
+
+    id: str
+    model: str
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def whole(self, outcome: Outcome) -> dict[str, Any]:
+        """The answer in one piece."""
+        message = {"role": "assistant", "content": outcome.answer, "refusal": None}
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return {
+            **self._head("chat.completion"),
+            "choices": [choice],
+            "usage": usage(outcome),
+            "crewgraph": extension(outcome),
+        }
+
+    def opening(self) -> bytes:
+        """The first chunk: who speaks."""
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def pieces(self, outcome: Outcome, *, include_usage: bool) -> Iterator[bytes]:
+        """The chunks after the first, to the end of the stream."""
+        for piece in split(outcome.answer):
+            yield self._chunk({"content": piece})
+        yield self._chunk({}, finish_reason="stop", crewgraph=extension(outcome))
+        if include_usage:
+            yield sse({**self._head("chat.completion.chunk"), "choices": [], "usage": usage(outcome)})
+        yield DONE
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return sse({**self._head("chat.completion.chunk"), "choices": [choice], **more})
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def sse(value: dict[str, Any]) -> bytes:
+    """One server-sent event."""
+    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def split(text: str) -> list[str]:
+    """The text in words, each with the space before it; scripts without spaces in runs of a few signs."""
+    return re.findall(r"\s*\S{1,12}|\s+", text)
+
+
+def usage(outcome: Outcome) -> dict[str, int]:
+    """Tokens of all model calls of the run, in the protocol's words."""
+    prompt, completion = getattr(outcome, "prompt_tokens", None), getattr(outcome, "completion_tokens", None)
+    if prompt is None or completion is None:
+        prompt, completion = 0, outcome.tokens
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def extension(outcome: Outcome) -> dict[str, Any]:
+    """What the protocol has no word for: which run this was, and what the answer rests on."""
+    return {
+        "run_id": outcome.run_id,
+        "thread_id": outcome.thread_id,
+        "evidence": list(outcome.evidence),
+        "seconds": round(outcome.seconds, 3),
+    }

@@ -1,0 +1,178 @@
+"""Owns `crewgraph doctor`: checks of this installation, each with what to do when it fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .session import Session, block_on
+from .text import one_line
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+_PACKAGES = (
+    "langgraph",
+    "langchain-core",
+    "pydantic",
+    "sqlmodel",
+    "qdrant-client",
+    "fastapi",
+    "uvicorn",
+    "typer",
+)
+
+_MODEL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, whether it is well, what was seen, and what to do when it is not."""
+
+    name: str
+    ok: bool
+    seen: str
+    todo: str = ""
+
+    @property
+    def line(self) -> str:
+        """The finding for people."""
+        mark = "ok     " if self.ok else "problem"
+        return f"{mark}  " + one_line(f"{self.name}: {self.seen}" + (f" ({self.todo})" if self.todo else ""))
+
+
+def installed_version(package: str) -> str | None:
+    """The version of an installed package; None when it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def command(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Check this installation and say what to do about problems."""
+    session: Session = ctx.obj
+    return block_on(_doctor(session.settings, as_json=as_json))
+
+
+async def _doctor(settings: Settings, *, as_json: bool) -> int:
+    from .report import print_json
+
+    findings = []
+    async for finding in examine(settings):
+        findings.append(finding)
+        if not as_json:
+            print(finding.line, flush=True)
+    well = all(finding.ok for finding in findings)
+    if as_json:
+        print_json({"ok": well, "checks": [asdict(finding) for finding in findings]})
+    return 0 if well else 1
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Every check, in the order in which problems explain each other."""
+    yield _python()
+    for package in _PACKAGES:
+        yield _package(package)
+    home = _home(settings)
+    yield home
+    if home.ok:
+        yield await _database(settings)
+    if settings.model_url:
+        yield await _model_url(settings)
+    else:
+        for finding in await _embedded(settings):
+            yield finding
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding("python", ok, sys.version.split()[0], "" if ok else "install Python 3.11 or newer")
+
+
+def _package(name: str) -> Finding:
+    found = installed_version(name)
+    if found is None:
+        return Finding(name, ok=False, seen="not installed", todo="install it with: pip install crewgraph")
+    return Finding(name, ok=True, seen=found)
+
+
+def _home(settings: Settings) -> Finding:
+    import tempfile
+
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
+    except OSError as error:
+        todo = (
+            "give yourself the right to write there, or choose another folder with --home or CREWGRAPH_HOME"
+        )
+        return Finding("home folder", ok=False, seen=f"{settings.home}: {error.strerror or error}", todo=todo)
+    return Finding("home folder", ok=True, seen=str(settings.home))
+
+
+async def _database(settings: Settings) -> Finding:
+    from ...runtime.errors import StoreError
+    from ...runtime.store import open_store
+
+    try:
+        async with open_store(settings.database) as store:
+            await store.list_runs(limit=1)
+    except StoreError as error:
+        todo = "see what the message says about the file, or choose another folder with --home"
+        return Finding("database", ok=False, seen=str(error), todo=todo)
+    return Finding("database", ok=True, seen=str(settings.database))
+
+
+async def _model_url(settings: Settings) -> Finding:
+    import asyncio
+
+    from ...runtime.errors import EngineError
+    from ..engines import engine_client
+
+    url = settings.model_url or ""
+    try:
+        async with asyncio.timeout(_MODEL_SECONDS), engine_client(settings) as client:
+            names = await client.models()
+    except (EngineError, TimeoutError) as error:
+        seen = str(error) or f"no answer within {_MODEL_SECONDS:.0f} seconds"
+        return Finding("model server", ok=False, seen=f"{url}: {seen}", todo="start it, or mend --model-url")
+    if settings.model and settings.model not in names:
+        todo = f"name one of its models with --model: {', '.join(names[:5]) or 'it has none'}"
+        return Finding("model server", ok=False, seen=f"{url} does not serve {settings.model!r}", todo=todo)
+    return Finding("model server", ok=True, seen=f"{url} serves {', '.join(names[:3])}")
+
+
+async def _embedded(settings: Settings) -> list[Finding]:
+    from ..engines import engine_status
+
+    status = await engine_status(settings, "embedded")
+    if not status.installed:
+        todo = "install it with pip install 'crewgraph[engine]', or name a server with --model-url"
+        return [Finding("embedded engine", ok=False, seen="not installed", todo=todo)]
+    model = f"{status.model} is pulled" if status.model_present else f"{status.model} is not pulled yet"
+    hint = "" if status.model_present else "the first run fetches it, or now: crewgraph engine pull"
+    findings = [
+        Finding("embedded engine", ok=True, seen="installed"),
+        Finding("model", ok=True, seen=model, todo=hint),
+    ]
+    if not status.running:
+        findings.append(Finding("engine process", ok=True, seen="not running, started when it is needed"))
+    elif status.problem:
+        findings.append(
+            Finding("engine process", ok=False, seen=status.problem, todo="crewgraph engine stop")
+        )
+    else:
+        findings.append(
+            Finding("engine process", ok=True, seen=f"answers at {status.url} (pid {status.pid})")
+        )
+    return findings

@@ -1,0 +1,46 @@
+"""Owns going through a past run again, resumed or replayed: find it, load its crew, show it, report it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from .session import Session
+
+if TYPE_CHECKING:
+    from ...agents.crew import Crew
+    from ...runtime.store import RunRecord
+
+
+async def go_through(
+    session: Session, which: str, how: Literal["resume", "replay"], crew_file: str | None, *, as_json: bool
+) -> int:
+    """Resume or replay the run that `which` means, with the crew of its file or of `crew_file`."""
+    from ..house import House
+    from .report import outcome_json, print_json, print_outcome
+    from .screen import open_screen
+    from .stopping import telling_how_to_go_on
+
+    with open_screen(json=as_json) as screen:
+        async with House.open(session.settings, on_progress=screen.progress, engine=how == "resume") as house:
+            record = await house.store.find_run(which)
+            crew = _crew_of(record, crew_file)
+            async with telling_how_to_go_on(house.store, record.id):
+                go = house.resume if how == "resume" else house.replay
+                outcome = await go(record.id, crew, listeners=[screen.event])
+    if as_json:
+        print_json(outcome_json(outcome, screen.view))
+    else:
+        print_outcome(outcome)
+    return 0
+
+
+def _crew_of(record: RunRecord, crew_file: str | None) -> Crew:
+    from ...runtime.errors import InvalidCrew
+    from ..crewfile import load_crew
+
+    file = crew_file or record.crew_path
+    if not file:
+        raise InvalidCrew(
+            f"Run {record.id} does not say which file its crew is in: name it with --crew FILE."
+        )
+    return load_crew(file)

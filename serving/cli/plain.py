@@ -1,0 +1,97 @@
+"""Owns the plain screen: one line for each event that matters, without colours, for pipes, files and CI."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ...runtime.events import (
+    Noted,
+    PlanMade,
+    RunResumed,
+    RunStarted,
+    StepErred,
+    TaskErred,
+    TaskFinished,
+    TaskSkipped,
+    TaskStarted,
+)
+from .text import clean, one_line, seconds, tokens
+from .view import RunView
+
+if TYPE_CHECKING:
+    from ...runtime.events import Event
+    from ..engines import Progress
+
+
+class PlainScreen:
+    """Writes run lines to stdout and start-up lines to stderr; `quiet` keeps stdout free for JSON."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.view = RunView()
+        self._quiet = quiet
+        self._stage = ""
+
+    def __enter__(self) -> PlainScreen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def event(self, event: Event) -> None:
+        """Take the event in, and write its line when it has one."""
+        self.view.apply(event)
+        if self._quiet:
+            return
+        for line in self._lines(event):
+            print(line, flush=True)
+
+    def progress(self, progress: Progress) -> None:
+        """One line on stderr for each new stage."""
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            print(clean(progress.stage), file=sys.stderr, flush=True)
+
+    def _lines(self, event: Event) -> list[str]:
+        match event:
+            case RunStarted():
+                return [f"{event.crew}: {one_line(event.request, 200)}"]
+            case RunResumed():
+                return [f"resumed: {event.finished_steps} finished steps are not run again"]
+            case PlanMade():
+                head = (
+                    f"plan ({event.strategy}): {len(event.tasks)} task{'s' if len(event.tasks) != 1 else ''}"
+                )
+                return [head, *(f"  {task_line(task)}" for task in event.tasks), *_notes("plan", event.notes)]
+            case TaskStarted():
+                return [f"{self._name(event.task_id)}: started"]
+            case TaskFinished():
+                spent = f"{seconds(event.seconds)}, {tokens(event.tokens)}"
+                said = one_line(event.result.text, 200)
+                return [f"{self._name(event.task_id)}: done in {spent}{': ' if said else ''}{said}"]
+            case TaskErred():
+                return [f"{self._name(event.task_id)}: failed: {one_line(event.error)}"]
+            case TaskSkipped():
+                return [f"{self._name(event.task_id)}: skipped: {one_line(event.because)}"]
+            case StepErred():
+                return [f"{self._name(event.task_id)}: {event.name} failed: {one_line(event.error, 300)}"]
+            case Noted():
+                return _notes(self._name(event.task_id), (event.text,))
+            case _:
+                return []
+
+    def _name(self, task_id: str) -> str:
+        task = self.view.tasks.get(task_id)
+        if task is None:
+            return task_id or "run"
+        return f"{task_id} {task.role}".strip()
+
+
+def task_line(task: Any) -> str:
+    """A task of a plan on one line: id, role, what it does, and what it waits for."""
+    after = f" (after {', '.join(task.needs)})" if task.needs else ""
+    return one_line(f"{task.id} {task.agent or task.tool or ''}: {task.description}{after}")
+
+
+def _notes(name: str, notes: tuple[str, ...]) -> list[str]:
+    return [f"{name}: note: {one_line(note)}" for note in notes]

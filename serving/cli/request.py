@@ -1,0 +1,35 @@
+"""Owns how a request reaches a command: from the command line, or from stdin when it is `-`."""
+
+from __future__ import annotations
+
+import sys
+
+from ...runtime.errors import InvalidRequest
+from ..settings import MAX_REQUEST_CHARS
+
+
+def read_request(given: str) -> str:
+    """The request's text.
+
+    Raises:
+        InvalidRequest: it is empty, longer than any local model could read, or not text.
+    """
+    try:
+        text = _stdin() if given == "-" else given
+        text.encode()
+    except UnicodeError:
+        raise InvalidRequest("The request is not UTF-8 text.") from None
+    if len(text) > MAX_REQUEST_CHARS:
+        raise InvalidRequest(
+            f"The request is longer than {MAX_REQUEST_CHARS:,} characters: shorten it, or put the text into "
+            "a document that the crew can search."
+        )
+    if not text.strip():
+        raise InvalidRequest("The request is empty: say what the crew should do.")
+    return text
+
+
+def _stdin() -> str:
+    """What stands on stdin; of something far too long no more than shows that it is."""
+    raw = sys.stdin.buffer.read(MAX_REQUEST_CHARS * 4 + 1)
+    return "x" * (MAX_REQUEST_CHARS + 1) if len(raw) > MAX_REQUEST_CHARS * 4 else raw.decode()

@@ -1,0 +1,24 @@
+"""Owns `crewgraph resume`: a run that was broken off goes on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .session import Session, block_on
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Which run (an id, its beginning, or `last`).")],
+    crew: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The crew's file, where it is not where it was.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Go on with a run that was broken off: finished steps are not run again."""
+    from .past import go_through
+
+    session: Session = ctx.obj
+    return block_on(go_through(session, run, "resume", crew, as_json=as_json))

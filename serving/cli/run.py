@@ -1,0 +1,115 @@
+"""Owns `crewgraph run`: one request to a crew, shown while it goes on, answered at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .session import Session, block_on
+
+if TYPE_CHECKING:
+    from ...agents.crew import Crew
+    from ...runtime.budget import Budget
+
+
+def command(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The Python file that defines the crew.")],
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="What to do; `-` reads it from stdin.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    planner: Annotated[
+        Literal["auto", "model", "rules"],
+        typer.Option(help="Who makes the plan: the model, the rules, or whichever fits."),
+    ] = "auto",
+    thread: Annotated[
+        str | None, typer.Option(metavar="THREAD", help="Ask inside this conversation.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Stop after so many tokens.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.001, help="Stop after so many seconds.")] = None,
+    tool_calls: Annotated[int | None, typer.Option(min=0, help="Stop after so many tool calls.")] = None,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Show the plan and do nothing.")] = False,
+) -> int:
+    """Ask a crew once and print its answer."""
+    from ..crewfile import load_crew
+    from .request import read_request
+
+    session: Session = ctx.obj
+    text = read_request(request)
+    crew = load_crew(file)
+    if plan_only:
+        return block_on(_plan(session, crew, text, planner, as_json=as_json))
+    path = str(Path(file).resolve())
+    budget = _budget(tokens, seconds, tool_calls)
+    return block_on(_run(session, crew, text, planner, thread, budget, path, as_json=as_json))
+
+
+def _budget(tokens: int | None, seconds: float | None, tool_calls: int | None) -> Budget | None:
+    if tokens is None and seconds is None and tool_calls is None:
+        return None
+    from ...runtime.budget import Budget
+
+    return Budget(tokens=tokens, seconds=seconds, tool_calls=tool_calls)
+
+
+async def _run(
+    session: Session,
+    crew: Crew,
+    request: str,
+    planner: Literal["auto", "model", "rules"],
+    thread: str | None,
+    budget: Budget | None,
+    path: str,
+    *,
+    as_json: bool,
+) -> int:
+    from ..house import House
+    from .report import outcome_json, print_json, print_outcome
+    from .screen import open_screen
+    from .stopping import telling_how_to_go_on
+
+    with open_screen(json=as_json) as screen:
+        async with (
+            House.open(session.settings, on_progress=screen.progress) as house,
+            telling_how_to_go_on(house.store),
+        ):
+            outcome = await house.ask(
+                crew,
+                request,
+                thread_id=thread,
+                budget=budget,
+                listeners=[screen.event],
+                planner=planner,
+                crew_path=path,
+            )
+    if as_json:
+        print_json(outcome_json(outcome, screen.view))
+    else:
+        print_outcome(outcome)
+    return 0
+
+
+async def _plan(
+    session: Session, crew: Crew, request: str, planner: Literal["auto", "model", "rules"], *, as_json: bool
+) -> int:
+    from ..house import House
+    from .plain import task_line
+    from .report import plan_json, print_json
+    from .screen import open_screen
+    from .text import one_line
+
+    with open_screen(json=as_json) as screen:
+        async with House.open(session.settings, on_progress=screen.progress) as house:
+            plan = await house.plan(crew, request, planner=planner)
+    if as_json:
+        print_json(plan_json(plan))
+        return 0
+    print(f"plan ({plan.strategy}):")
+    for task in plan.tasks:
+        print(f"  {task_line(task)}")
+        for name, value in task.args.items():
+            print(f"      {name} = {one_line(repr(value), 300)}")
+    for note in plan.notes:
+        print(f"  note: {one_line(note)}")
+    return 0

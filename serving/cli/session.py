@@ -1,0 +1,68 @@
+"""Owns what every command starts from: the settings of this call, and the way into the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..settings import Settings
+from .failure import TERMINATED, Stopped
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of the command line: where things live, which model is meant, how much to tell."""
+
+    settings: Settings
+    debug: bool = False
+
+    @classmethod
+    def make(cls, home: str | None, model_url: str | None, model: str | None, *, debug: bool) -> Session:
+        """Settings from the environment, with the options of this call over them."""
+        settings = Settings()
+        if home:
+            settings = replace(settings, home=Path(home).expanduser())
+        if model_url:
+            settings = replace(settings, model_url=model_url)
+        if model:
+            settings = replace(settings, model=model)
+        return cls(settings, debug)
+
+
+def block_on(work: Coroutine[Any, Any, T]) -> T:
+    """Run async work to its end. Ctrl-C and SIGTERM cancel it, let it clean up, and raise Stopped."""
+    try:
+        return asyncio.run(_until_terminated(work))
+    except KeyboardInterrupt:
+        raise Stopped from None
+
+
+async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # no signals in the loop on Windows
+        loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if terminated:
+            raise Stopped("stopped", TERMINATED) from None
+        raise
+    except Stopped as stopped:
+        if terminated:
+            stopped.exit_code = TERMINATED
+        raise
