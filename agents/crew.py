@@ -41,7 +41,7 @@ class Crew:
         if doubled is not None:
             raise InvalidCrew(f"Two agents of the crew {self.name!r} have the role {doubled!r}: rename one of them.")
         every = [*self.tools, *(given for agent in self.agents for given in agent.tools), *COMBINERS]
-        object.__setattr__(self, "toolset", Toolset(dict.fromkeys(every)))
+        object.__setattr__(self, "toolset", Toolset(every))
         numbered = [task if task.id else task.model_copy(update={"id": f"t{n}"}) for n, task in enumerate(self.tasks, 1)]
         object.__setattr__(self, "tasks", tuple(numbered))
         for task in numbered:
@@ -66,7 +66,7 @@ class Crew:
 
     def tools_of(self, agent: Agent) -> Toolset:
         """What an agent may use: its own tools, the crew's, and those that combine results."""
-        return Toolset(dict.fromkeys([*agent.tools, *self.tools, *COMBINERS]))
+        return Toolset([*agent.tools, *self.tools, *COMBINERS])
 
     def holders(self, tool: Tool) -> Iterator[Agent]:
         """The agents that may use a tool; those that hold it as their own come first."""

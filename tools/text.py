@@ -20,7 +20,7 @@ STOPWORDS = frozenset(
     "a an the this that these those of in on at to for from by with and or but if then than as is are was were be been"
     " do does did has have had can could will would should may might i you he she it we they me my your his her its our"
     " their what which who whom whose when where why how there here please tell give show say so just also about into"
-    " out up any some not no yes".split()
+    " out up any some not no yes many much more most less least fewer".split()
     + "的 了 是 在 和 与 吗 呢 吧 啊 有 我 你 他 她 它 们 这 那 哪 个 些 请 把 被 就 也 都 还 么 什么 多少 怎么 为什么 哪个".split()
 )
 
@@ -62,7 +62,8 @@ def tokens(text: str, *, stop: bool = True) -> list[str]:
     for word in words(text):
         if _CJK.match(word):
             found.extend(c for c in word if not (stop and c in STOPWORDS))
-            found.extend(pair for a, b in zip(word, word[1:], strict=False) if not (stop and (pair := a + b) in STOPWORDS))
+            pairs = (word[n : n + 2] for n in range(len(word) - 1))
+            found.extend(pair for pair in pairs if not (stop and pair in STOPWORDS))
         elif not (stop and word in STOPWORDS):
             found.append(stem(word))
     return found

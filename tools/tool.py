@@ -35,13 +35,14 @@ class Option:
     about: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tool:
     """A callable with a name, a description, typed arguments and a typed result.
 
     `args` is the pydantic model of its arguments, `returns` the type of its result. `options` tells, for
     enumerated parameters, which words mean which value. `effect` says what running it twice would do. `combines`
-    is True where the tool works on results of other tools (it compares, adds up) and never comes first.
+    is True where the tool works on results of other tools (it compares, adds up) and never comes first. `origin`
+    is the foreign tool that this one wraps, if any.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Tool:
     effect: Effect = "read_only"
     options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
     combines: bool = False
+    origin: object = None
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -230,4 +232,4 @@ def from_langchain(base: BaseTool) -> Tool:
     async def run(**values: Any) -> Any:
         return await base.ainvoke(values)
 
-    return Tool(base.name, base.description, schema, Any, run, "once", _options(schema, {}))
+    return Tool(base.name, base.description, schema, Any, run, "once", _options(schema, {}), origin=base)

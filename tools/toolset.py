@@ -34,6 +34,10 @@ class Toolset(Mapping[str, Tool]):
     def __init__(self, tools: Iterable[object] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         for given in tools:
+            name = getattr(given, "name", None)
+            known = self._tools.get(name) if isinstance(name, str) else None
+            if known is not None and (known is given or known.origin is given):
+                continue
             tool = as_tool(given)
             if self._tools.setdefault(tool.name, tool) is not tool:
                 raise InvalidCrew(f"Two tools are called {tool.name!r}: rename one of them.")

@@ -96,12 +96,20 @@ class Comparison(BaseModel):
     facts: list[Fact]
 
     @property
+    def _figures(self) -> bool:
+        return not any(isinstance(f.value, str) for f in self.facts)
+
+    @property
     def _ends(self) -> tuple[Fact, Fact, float, float]:
         first, last = self.facts[0], self.facts[-1]
         return first, last, float(first.value), float(last.value)
 
     def statement(self, lang: Language) -> str:
-        """Who has more, by how much, by how many percent, and how many times."""
+        """Who has more, by how much, by how many percent, and how many times; texts stand side by side."""
+        if not self._figures:
+            same = len({f.value for f in self.facts}) == 1
+            listed = " ".join(f.statement(lang) for f in self.facts)
+            return listed + (("两者相同。" if same else "两者不同。") if lang == "zh" else (" They are the same." if same else " They differ."))
         first, last, high, low = self._ends
         quantity = first.named("quantity", lang)
         if len(self.facts) > 2:
@@ -130,6 +138,8 @@ class Comparison(BaseModel):
     def evidence(self, lang: Language) -> list[str]:
         """Every fact, then how the percentage was worked out."""
         lines = [line for fact in self.facts for line in fact.evidence(lang)]
+        if not self._figures:
+            return lines
         _, _, high, low = self._ends
         if low > 0 and high != low:
             lines.append(f"({number_text(high)} − {number_text(low)}) ÷ {number_text(low)} = {(high - low) / low * 100:.2f}%")
@@ -178,11 +188,17 @@ class Ranking(BaseModel):
     order: str = "highest"
     within: str = ""
     of: int = 0
+    place: int | None = None
 
     def statement(self, lang: Language) -> str:
-        """The first one, or the list in order."""
+        """The first one, the one at the place that was asked for, or the list in order."""
         first = self.facts[0]
         quantity = first.named("quantity", lang)
+        if self.place is not None:
+            at = f"{first.named('label', lang)} ({first.amount()})"
+            if lang == "zh":
+                return f"{'在' + self.within + '，' if self.within else ''}{quantity}{'从高到低' if self.order == 'highest' else '从低到高'}排第 {self.place} 的是{at}。"
+            return f"Number {self.place} by {quantity}{' in ' + self.within if self.within else ''}, {self.order} first, is {at}."
         listed = [f"{f.named('label', lang)} ({f.amount()})" for f in self.facts]
         if lang == "zh":
             place = f"在{self.within}，" if self.within else ""

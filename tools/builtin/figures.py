@@ -1,4 +1,4 @@
-"""`compare` and `total`: what is done with figures that other tools found."""
+"""`compare`, `total` and `ratio`: what is done with figures that other tools found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ...runtime.errors import ToolError
+from ..text import Language
 from ..tool import Tool, tool
 from ..values import Comparison, Fact, FactLike, Total
 
@@ -29,8 +30,9 @@ def compare(facts: Annotated[list[FactLike], Field(min_length=2)]) -> Comparison
     Args:
         facts: The figures to compare, two or more, as results of earlier tasks.
     """
-    figures = _figures(facts, "compare")
-    return Comparison(facts=sorted(figures, key=lambda fact: -float(fact.value)))
+    if any(isinstance(fact.value, str) for fact in facts):
+        return Comparison(facts=facts)
+    return Comparison(facts=sorted(_figures(facts, "compare"), key=lambda fact: -float(fact.value)))
 
 
 @tool
@@ -43,5 +45,38 @@ def total(facts: Annotated[list[FactLike], Field(min_length=2)]) -> Total:
     return Total(facts=_figures(facts, "add up"))
 
 
-COMBINERS: tuple[Tool, ...] = (replace(compare, combines=True), replace(total, combines=True))
+@tool
+def ratio(facts: Annotated[list[FactLike], Field(min_length=2, max_length=2)]) -> Fact:
+    """Divide one figure by another: a ratio, so much per so much, a density. 求比值、每单位多少.
+
+    Args:
+        facts: Two figures, as results of earlier tasks: the one that is divided, then the one it is divided by.
+    """
+    for fact in facts:
+        if isinstance(fact.value, str):
+            raise ToolError(f"{fact.label or 'A value'} has no figure to divide ({fact.quantity or 'value'}: {fact.value!r}).")
+    of, by = facts
+    if not float(by.value):
+        raise ToolError(f"The {by.quantity or 'second figure'} of {by.label or 'it'} is zero: nothing can be divided by it.")
+    same = of.quantity == by.quantity
+    names = {lang: _ratio_names(of, by, lang) for lang in ("zh",) if lang in of.local or lang in by.local}
+    return Fact(
+        **_ratio_names(of, by, "en"),
+        value=float(f"{float(of.value) / float(by.value):.12g}"),
+        unit="" if same or of.unit == by.unit else f"{of.unit or of.quantity} per {by.unit or by.quantity}",
+        local=names,
+    )
+
+
+def _ratio_names(of: Fact, by: Fact, lang: Language) -> dict[str, str]:
+    labels = [fact.named("label", lang) for fact in (of, by)]
+    quantities = [fact.named("quantity", lang) for fact in (of, by)]
+    between = " : " if lang == "en" else "与"
+    label = labels[0] if labels[0] == labels[1] else between.join(labels)
+    if quantities[0] == quantities[1]:
+        return {"label": label, "quantity": quantities[0] + (" ratio" if lang == "en" else "之比")}
+    return {"label": label, "quantity": " per ".join(quantities) if lang == "en" else "每".join(quantities)}
+
+
+COMBINERS: tuple[Tool, ...] = tuple(replace(t, combines=True) for t in (compare, total, ratio))
 """The tools that work on other tools' figures; every crew has them."""

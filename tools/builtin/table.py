@@ -19,6 +19,9 @@ from ..text import language_of
 from ..tool import Option, Tool
 from ..values import Count, Fact, Ranking
 
+ORDINAL = "ordinal"
+"""JSON-schema `format` of a parameter that takes a place in an order."""
+
 Cell = int | float | str | None
 
 
@@ -164,18 +167,25 @@ class Table:
     def _rank(self) -> Tool:
         numeric = [c for c in self.columns if any(isinstance(row.get(c), int | float) for row in self.rows.values())]
 
-        async def rank(column: str, order: str, within: str | None, limit: int) -> Ranking:
+        async def rank(column: str, order: str, within: str | None, limit: int, place: int | None) -> Ranking:
             rows = [f for row in self._narrowed(within) if (f := self.fact(row, column)) and not isinstance(f.value, str)]
             if not rows:
                 raise ToolError(f"The table {self.source} has no {column} figures{f' in {within}' if within else ''}.")
             rows.sort(key=lambda fact: float(fact.value), reverse=order == "highest")
-            return Ranking(facts=rows[:limit], order=order, within=within or "", of=len(rows))
+            if place is not None and place > len(rows):
+                raise ToolError(f"There is no number {place}: only {len(rows)} {self.plural} have a {column} figure{f' in {within}' if within else ''}.")
+            shown = rows[:limit] if place is None else rows[place - 1 : place]
+            return Ranking(facts=shown, order=order, within=within or "", of=len(rows), place=place)
 
         within = self._within()
         fields: dict[str, Any] = {
             "column": (_choice(numeric), Field(description="The figure to rank by.")),
             "order": (Literal["highest", "lowest"], Field(description="Which end comes first.")),
             "limit": (int, Field(1, ge=1, le=50, description="How many to name.")),
+            "place": (
+                int | None,
+                Field(None, ge=1, description="Only the one at this place: 3 for the third.", json_schema_extra={"format": ORDINAL}),
+            ),
             "within": (_choice([o.value for o in within]) | None if within else None, Field(None, description="Narrow to this group.")),
         }
         model = create_model("rank_arguments", __config__=ConfigDict(extra="forbid"), **fields)

@@ -1,0 +1,202 @@
+"""The deterministic decomposition: from a request and tool descriptions to tool calls and what joins them.
+
+It is general: it knows types, descriptions and the vocabulary of comparing, adding up and ordering, and nothing
+of any subject. It serves where a model is too weak to plan, and it is what a stronger model's plan is held to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..tools.text import tokens
+from ..tools.tool import Tool
+from ..tools.values import Fact
+from .mentions import Mention, find
+from .reading import Reading, Span
+from .slots import Call, Fit, fit
+
+_CLAUSE = re.compile(r"\s+(?:and(?: also)?|also|as well as)\s+|[;；,，。？?!！]\s*|\s+and,?\s+|并且|以及|还有|同时|和(?=[^和]*[?？]?$)")
+_MIN_SIMILAR = 0.12
+_WORTH = 0.9
+_NAME = 2.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Calls whose results belong together, and the tool that joins them (None: they stand side by side)."""
+
+    calls: tuple[Call, ...]
+    join: str | None = None
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Tool calls for a request, in groups; `why` says for people how each tool came to be chosen."""
+
+    groups: tuple[Group, ...] = ()
+    why: tuple[str, ...] = ()
+    certain: bool = True
+    named: bool = field(default=False)
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls, each once."""
+        return list({call.key: call for group in self.groups for call in group.calls}.values())
+
+
+def decompose(request: str, tools: Iterable[Tool], *, earlier: str = "", outline: str = "", collect: bool = False) -> Decomposition:
+    """The calls that a request asks of these tools; none where no tool fits.
+
+    `earlier` is the user's message before, read for what this one leaves unsaid. `outline` is an author's task
+    text, read together with the request. With `collect` every tool that takes a question is asked too.
+    """
+    offered = [t for t in tools if not t.combines]
+    reading = Reading(f"{request}\n{outline}" if outline else request)
+    own = Reading(request)
+    before = Reading(earlier) if earlier else None
+    whole = _choose(offered, reading, own, before, collect)
+    if outline:
+        return whole
+    clauses = [c for c in _CLAUSE.split(request) if c and c.strip()]
+    if len(clauses) < 2 or len(clauses) > 6:
+        return whole
+    parts = [_choose(offered, Reading(c), Reading(c), None, False) for c in clauses]
+    if all(p.groups and p.certain and p.named for p in parts) and len({g.calls[0].key for p in parts for g in p.groups}) > 1:
+        covered = {c.key for p in parts for c in p.calls}
+        if len(covered) > 1 and not any(g.join for g in whole.groups):
+            return Decomposition(tuple(g for p in parts for g in p.groups), tuple(dict.fromkeys(w for p in parts for w in p.why)), named=True)
+    return whole
+
+
+def _choose(tools: Sequence[Tool], reading: Reading, own: Reading, before: Reading | None, collect: bool) -> Decomposition:
+    options = {(t.name, p): o for t in tools for p, o in t.options.items()}
+    found = find(options, reading)
+    past = find(options, before) if before else {}
+    similar = _similarity(tools, reading)
+    fits: list[Fit] = []
+    for tool in tools:
+        mine = {p: found.get((tool.name, p), []) for p in tool.options}
+        theirs = {p: past.get((tool.name, p), []) for p in tool.options} if _leans(reading, mine) else None
+        fits.append(fit(tool, mine, reading, earlier=theirs))
+    bound = [f for f in fits if f.complete and not f.asks and (f.coverage > 0 or similar[f.tool.name] >= 2 * _MIN_SIMILAR)]
+    asked = [f for f in fits if f.complete and f.asks]
+    chosen = _cover(bound, similar, reading)
+    why = [f"{f.tool.name} fits: {_used(f, reading)}" for f in chosen]
+    if (not chosen or collect or all(f.spread for f in chosen)) and asked:
+        best = max(similar[f.tool.name] for f in asked)
+        near = [f for f in asked if similar[f.tool.name] >= 0.8 * best]
+        chosen += near
+        why += [f"{f.tool.name} takes the question as it is" for f in near]
+    links = _chained(fits, chosen)
+    why += [f"{g.calls[0].tool.name} takes what another call gives" for g in links]
+    groups = (*(g for f in chosen for g in _grouped(f, reading, own)), *links)
+    return Decomposition(groups, tuple(why), certain=not any(f.asks or f.spread for f in chosen), named=any(f.used for f in chosen))
+
+
+def _leans(reading: Reading, mentions: Mapping[str, list[Mention]]) -> bool:
+    """Whether a message leans on the one before: it says something of this tool, and little else."""
+    said = any(m.named for found in mentions.values() for m in found)
+    points_back = re.search(r"\b(it|its|they|their|them|there|that one|what about|how about)\b|它|他们|那|呢", reading.lower)
+    return said and len(reading.terms) <= 4 or points_back is not None
+
+
+def _used(chosen: Fit, reading: Reading) -> str:
+    parts = dict.fromkeys(reading.text[s:e] for s, e in sorted(chosen.used) if e - s < len(reading.text))
+    return ", ".join(f"“{p}”" for p in parts) or "its description"
+
+
+def _similarity(tools: Sequence[Tool], reading: Reading) -> dict[str, float]:
+    """For each tool, the share of the request's content words that its name and description hold."""
+    asked = {t.stem for t in reading.terms}
+    bags = {t.name: set(tokens(f"{t.name.replace('_', ' ')} {t.description}")) for t in tools}
+    return {name: len(asked & bag) / max(1, len(asked)) for name, bag in bags.items()}
+
+
+def _cover(fits: Sequence[Fit], similar: Mapping[str, float], reading: Reading) -> list[Fit]:
+    """The fewest tools that use what the request names: the best first, then those that use names still unused."""
+    compared = any(len(f.calls) > 1 for f in fits) and reading.compares
+    chosen: list[Fit] = []
+    used: set[Span] = set()
+    rest = list(fits)
+
+    def gain(f: Fit) -> float:
+        return sum(w for span, w in f.used.items() if not any(_overlap(span, u) for u in used))
+
+    def score(f: Fit) -> float:
+        joined = 0.6 if compared and len(f.calls) > 1 else 0.0
+        return gain(f) + joined + similar[f.tool.name] - (0.5 if f.spread else 0.0)
+
+    while rest:
+        best = max(rest, key=score)
+        rest.remove(best)
+        if chosen and not any(w >= _NAME and not any(_overlap(span, u) for u in used) for span, w in best.used.items()):
+            continue
+        chosen.append(best)
+        used |= set(best.used)
+    return chosen
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def _chained(fits: Sequence[Fit], chosen: Sequence[Fit]) -> list[Group]:
+    """Calls that lack only what a chosen call gives: each takes that call's result by type."""
+    used = [span for f in chosen for span in f.used]
+    groups: list[Group] = []
+    for f in fits:
+        fresh = [w for span, w in f.used.items() if not any(_overlap(span, u) for u in used)]
+        if f.complete or not f.missing or sum(fresh) < _WORTH:
+            continue
+        args = dict(f.known)
+        for name in f.missing:
+            giver = next((g.calls[0] for g in chosen if gives(g.tool.returns, f.tool.args.model_fields[name].annotation) is not None), None)
+            if giver is None:
+                break
+            args[name] = giver
+        else:
+            groups.append(Group((Call(f.tool, args),)))
+    return groups
+
+
+def gives(returns: Any, wanted: Any) -> str | None:
+    """How a result of one type serves as an argument of another: "" as it is, ".value" by that field, None not at all."""
+    if returns is wanted and wanted not in (str, Any):
+        return ""
+    if returns is Fact and wanted in (int, float):
+        return ".value"
+    if isinstance(returns, type) and issubclass(returns, BaseModel) and not issubclass(returns, Fact):
+        return next((f".{n}" for n, f in returns.model_fields.items() if f.annotation is wanted and wanted in (int, float)), None)
+    return None
+
+
+def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
+    """The calls of one tool: those that differ only in the thing asked about belong together."""
+    join = _join(own if own.compares or own.says("total") else reading)
+    together: dict[str, list[Call]] = {}
+    for call in chosen.calls:
+        rest = {n: v for n, v in call.args.items() if n != chosen.varied}
+        together.setdefault(str(sorted(rest.items(), key=lambda item: item[0])), []).append(call)
+    groups = [Group(tuple(calls), join if len(calls) > 1 else None) for calls in together.values()]
+    if len(groups) == 2 and own.says("ratio") and all(len(g.calls) == len(groups[0].calls) for g in groups) and not chosen.spread:
+        return [Group(pair, "ratio") for pair in zip(groups[0].calls, groups[1].calls, strict=True)]
+    return groups
+
+
+def _join(reading: Reading) -> str | None:
+    """The tool that joins figures as the request asks, if it asks for any."""
+    if reading.says("total"):
+        return "total"
+    if reading.says("ratio") and not any(w.text.lower() in {"than"} for w in reading.words) and "times" not in reading.lower and "倍" not in reading.lower:
+        return "ratio"
+    return "compare" if reading.compares else None
+
+
+def arguments_text(args: Mapping[str, Any]) -> str:
+    """Arguments in words, for the description of a task."""
+    return ", ".join(str(v) for v in args.values() if v is not None)

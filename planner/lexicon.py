@@ -1,0 +1,69 @@
+"""The general-language vocabulary of the deterministic planner, read from `lexicon.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from ..tools.text import normal, tokens
+
+
+@dataclass(frozen=True)
+class Kin:
+    """Words that say the same kind of thing, as comparable tokens, and how surely one means another."""
+
+    stems: frozenset[str]
+    weight: float
+
+
+@dataclass(frozen=True)
+class Role:
+    """Which prepositions before a value point at which parameter names."""
+
+    prepositions: frozenset[str]
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The vocabulary, ready to match: operations and phrases as text, kin words as tokens."""
+
+    operations: dict[str, tuple[str, ...]]
+    kin: tuple[Kin, ...]
+    lowest: frozenset[str]
+    highest: frozenset[str]
+    earliest: frozenset[str]
+    latest: frozenset[str]
+    not_superlatives: frozenset[str]
+    small_talk: tuple[str, ...]
+    numbers: dict[str, int]
+    ordinals: dict[str, int]
+    roles: dict[str, Role]
+
+    def relatives(self, token: str) -> dict[str, float]:
+        """Tokens that say the same kind of thing as `token`, each with how surely."""
+        found: dict[str, float] = {}
+        for kin in self.kin:
+            if token in kin.stems:
+                for other in kin.stems - {token}:
+                    found[other] = max(found.get(other, 0.0), kin.weight)
+        return found
+
+
+@lru_cache(maxsize=1)
+def lexicon() -> Lexicon:
+    """The vocabulary; read once."""
+    raw: dict[str, Any] = tomllib.loads(files(__package__ or "crewgraph.planner").joinpath("lexicon.toml").read_text("utf-8"))
+    extremes = raw["extremes"]
+    return Lexicon(
+        operations={name: tuple(normal(w) for w in said) for name, said in raw["operations"].items()},
+        kin=tuple(Kin(frozenset(t for w in row["words"] for t in tokens(w, stop=False)[-1:]), row.get("weight", 1.0)) for row in raw["kin"]),
+        **{name: frozenset(extremes[name]) for name in ("lowest", "highest", "earliest", "latest", "not_superlatives")},
+        small_talk=tuple(normal(p) for p in raw["small_talk"]["phrases"]),
+        numbers=raw["numbers"]["words"],
+        ordinals=raw["numbers"]["ordinals"],
+        roles={name: Role(frozenset(r["prepositions"]), frozenset(r["parameters"])) for name, r in raw["roles"].items()},
+    )

@@ -1,0 +1,119 @@
+"""Mentions: which values of a tool's enumerated parameters a request speaks of, and where.
+
+A value is mentioned by name (all words of one of its names stand in the request; the longest name wins, so
+"South America" is not "America") or, where no value of the parameter is named, by what it is about (words of its
+description, or their kin, stand in the request).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..tools.text import STOPWORDS, stem, tokens
+from ..tools.tool import Option
+from .reading import Reading, Span
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[A-Za-z0-9_]+(?:['.][A-Za-z0-9]+)*")
+_FEW = 12
+"""Parameters with more values than these hold names of things, which are named or not meant."""
+
+_CASED_UP_TO = 3
+"""Latin names of at most so many letters count only as they are written: "US" is not "us", "He" is not "he"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One value of a parameter, where the request says it, and how surely (1.0: by name)."""
+
+    value: str
+    span: Span
+    weight: float = 1.0
+
+    @property
+    def named(self) -> bool:
+        """Whether it is mentioned by name, not by what it is about."""
+        return self.weight >= 1.0
+
+
+Key = tuple[str, str]
+"""A tool's name and a parameter's name."""
+
+
+def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Key, list[Mention]]:
+    """The mentions of every parameter, in the order in which the request says them."""
+    named = {key: list(_named(values, reading)) for key, values in options.items()}
+    spans = {m.span for found in named.values() for m in found}
+    found: dict[Key, list[Mention]] = {}
+    for key, mentions in named.items():
+        kept = [m for m in mentions if not any(_inside(m.span, other) for other in spans)]
+        found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[::-1]
+    taken = [m.span for key, mentions in found.items() for m in mentions if len(options[key]) > _FEW]
+    for key, values in options.items():
+        if not found[key]:
+            found[key] = _about(values, reading, taken)
+    return found
+
+
+def _inside(span: Span, other: Span) -> bool:
+    return span != other and other[0] <= span[0] and span[1] <= other[1]
+
+
+def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:
+    by_first: dict[str, list[tuple[tuple[str, ...], str, str]]] = defaultdict(list)
+    for option in values:
+        for name in dict.fromkeys((option.value, option.value.replace("_", " "), *option.names)):
+            if _HAN.search(name):
+                yield from (Mention(option.value, m.span()) for m in re.finditer(re.escape(name.lower()), reading.lower))
+            elif parts := tuple(stem(w.lower()) for w in _WORD.findall(name)):
+                by_first[parts[0]].append((parts, option.value, name))
+    words = reading.words
+    for start, word in enumerate(words):
+        for parts, value, name in by_first.get(word.stem, ()):
+            run = words[start : start + len(parts)]
+            if tuple(w.stem for w in run) == parts and _written(name, [w.text for w in run]):
+                yield Mention(value, (run[0].start, run[-1].end))
+
+
+def _written(name: str, said: list[str]) -> bool:
+    """Whether a short name is written as itself, so that it is not taken for a common word."""
+    if len(name) > _CASED_UP_TO:
+        return True
+    return " ".join(said).removesuffix("'s") == name and not (len(said) == 1 and said[0].lower() == said[0] and said[0] in STOPWORDS)
+
+
+def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> list[Mention]:
+    """The values that the request's other words point at; a word's own votes count before those of its kin."""
+    bags = {o.value: set(tokens(" ".join((o.value.replace("_", " "), *o.names, o.about)))) for o in values}
+    if len(values) > _FEW and not any(o.about for o in values):
+        return []
+    rarity = {t: math.log(1 + len(bags) / sum(t in bag for bag in bags.values())) for bag in bags.values() for t in bag}
+    votes: dict[str, Mention] = {}
+    strengths: dict[str, float] = defaultdict(float)
+    for term in reading.terms:
+        if any(s <= term.start and term.end <= e for s, e in taken) or term.text.isdigit():
+            continue
+        kin = reading.words_of.relatives(term.stem)
+        scored = {}
+        for value, bag in bags.items():
+            direct = rarity[term.stem] if term.stem in bag else 0.0
+            related = max((w * rarity[t] * 0.8 for t, w in kin.items() if t in bag), default=0.0)
+            if max(direct, related) > 0:
+                scored[value] = max(direct, related)
+        if not scored:
+            continue
+        best = max(scored.values())
+        for value, score in scored.items():
+            if score >= 0.99 * best and len([s for s in scored.values() if s >= 0.99 * best]) <= max(1, len(bags) // 3):
+                strengths[value] += score
+                weight = min(0.9, score / math.log(1 + len(bags)))
+                if value not in votes or votes[value].weight < weight:
+                    votes[value] = Mention(value, (term.start, term.end), weight)
+    if not votes:
+        return []
+    top = max(strengths.values())
+    return sorted((m for v, m in votes.items() if strengths[v] >= 0.6 * top), key=lambda m: m.span)

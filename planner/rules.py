@@ -1,0 +1,132 @@
+"""The rules strategy: turns a decomposition into tasks for a crew, and fills in the calls of authored tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..agents.crew import Crew
+from ..runtime.graph import Task
+from ..tools.tool import Tool
+from ..tools.values import Fact
+from .decompose import Decomposition, arguments_text, decompose, gives
+from .plan import Plan
+from .reading import Reading
+from .slots import Call
+
+ANSWER = "answer"
+"""Id of the task that answers, where the planner made it."""
+
+
+@dataclass
+class _Bench:
+    """Where tasks are put together: each call becomes one task, however often it is asked for."""
+
+    crew: Crew
+    prefix: str = "t"
+    tasks: list[Task] = field(default_factory=list)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def add(self, tool: Tool, args: dict[str, Any], description: str, *, key: str, after: Sequence[str] = (), agent: str | None = None) -> str:
+        """One bound call as a task; its id."""
+        if key in self.ids:
+            return self.ids[key]
+        task_id = f"{self.prefix}{len(self.tasks) + 1}"
+        doer = agent or next((a.role for a in self.crew.holders(tool)), self.crew.agents[-1].role)
+        self.tasks.append(Task(id=task_id, description=description, agent=doer, tool=tool.name, args=args, depends_on=tuple(after)))
+        self.ids[key] = task_id
+        return task_id
+
+    def call(self, call: Call, *, after: Sequence[str] = (), agent: str | None = None) -> str:
+        """One call, and before it those whose results it takes; its id."""
+        args: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
+        for name, value in call.args.items():
+            if isinstance(value, Call):
+                giver = self.call(value, after=after)
+                field_path = gives(value.tool.returns, call.tool.args.model_fields[name].annotation) or ""
+                args[name] = shown[name] = f"${giver}{field_path}"
+            else:
+                args[name] = f"${value}" if isinstance(value, str) and value.startswith("$") else value
+                shown[name] = value
+        return self.add(call.tool, args, f"{call.tool.name.replace('_', ' ')}: {arguments_text(shown)}", key=call.key, after=after, agent=agent)
+
+    def groups(self, found: Decomposition, *, after: Sequence[str] = (), agent: str | None = None) -> list[str]:
+        """All calls of a decomposition with what joins them; ids of the results."""
+        ends: list[str] = []
+        for group in found.groups:
+            ids = [self.call(call, after=after, agent=agent) for call in group.calls]
+            if group.join is None or not all(c.tool.returns is Fact for c in group.calls):
+                ends += ids
+                continue
+            ends.append(self.join(group.join, ids, arguments_text(_common(group.calls))))
+        return list(dict.fromkeys(ends))
+
+    def join(self, name: str, ids: Sequence[str], about: str, *, agent: str | None = None) -> str:
+        """A task that joins figures; its id."""
+        tool = self.crew.toolset[name]
+        return self.add(tool, {"facts": [f"${i}" for i in ids]}, f"{name}: {about}".rstrip(": "), key=f"{name}{ids}", agent=agent)
+
+
+def _common(calls: Iterable[Call]) -> dict[str, Any]:
+    """What several calls have in common, else everything they name."""
+    every = list(calls)
+    same = {n: v for n, v in every[0].args.items() if all(c.args.get(n) == v for c in every)}
+    return same or {str(i): arguments_text(c.args) for i, c in enumerate(every)}
+
+
+def by_rules(crew: Crew, request: str, *, earlier: str = "") -> Plan:
+    """The plan for a request: bound tool calls, what joins their figures, and a task that answers from them."""
+    if crew.tasks:
+        return _authored(crew, request, earlier)
+    bench = _Bench(crew)
+    found = decompose(request, crew.toolset.values(), earlier=earlier)
+    ends = bench.groups(found)
+    answerer = crew.agents[-1].role
+    answer = Task(id=ANSWER, description=f"Answer the request: {request[:200]}", agent=answerer, depends_on=tuple(ends))
+    if not ends:
+        note = "No tool of this crew fits the request, so the model answers by itself, without evidence."
+        return Plan(tasks=(answer,), strategy="direct", notes=(note,))
+    return Plan(tasks=(*bench.tasks, answer), strategy="rules", notes=found.why)
+
+
+def _authored(crew: Crew, request: str, earlier: str) -> Plan:
+    """The author's outline with tool calls filled in for every task whose agent has tools and that binds none."""
+    tasks: list[Task] = []
+    notes: list[str] = []
+    figures: dict[str, list[str]] = {}
+    for outline in crew.tasks:
+        agent = crew.agent(outline.agent)
+        filled = outline.model_copy(update={"agent": agent.role})
+        upstream = [f for need in outline.needs for f in figures.get(need, [])]
+        figures[outline.id] = list(upstream)
+        if outline.tool is None:
+            bench = _Bench(crew, prefix=f"{outline.id}-")
+            own = [t for t in crew.tools_of(agent).values() if not t.combines]
+            found = decompose(request, own, earlier=earlier, outline=outline.description, collect=True) if own else Decomposition()
+            ends = bench.groups(found, after=outline.needs, agent=agent.role)
+            notes += [f"{outline.id}: {why}" for why in found.why]
+            made = [t.id for t in bench.tasks if t.tool and crew.toolset[t.tool].returns is Fact and not crew.toolset[t.tool].combines]
+            figures[outline.id] += made
+            if not found.groups and Reading(f"{request}\n{outline.description}").compares:
+                ends += _joined(bench, [t for t in tasks if t.id in upstream], agent.role)
+            tasks += bench.tasks
+            filled = filled.model_copy(update={"depends_on": tuple(dict.fromkeys((*outline.needs, *ends)))})
+        tasks.append(filled)
+    return Plan(tasks=tuple(tasks), strategy="rules", notes=tuple(notes))
+
+
+def _joined(bench: _Bench, calls: Sequence[Task], agent: str) -> list[str]:
+    """Comparisons of the figures that colleagues found, quantity by quantity: calls that differ in one argument."""
+    ends: list[str] = []
+    groups: dict[str, list[str]] = {}
+    for task in calls:
+        tool = bench.crew.toolset[task.tool or ""]
+        varied = max(tool.options, key=lambda n: len(tool.options[n]), default="")
+        rest = {n: v for n, v in task.args.items() if n != varied}
+        groups.setdefault(f"{tool.name}: {arguments_text(rest)}", []).append(task.id)
+    for about, ids in groups.items():
+        if len(ids) > 1:
+            ends.append(bench.join("compare", ids, about.split(": ", 1)[1], agent=agent))
+    return ends

@@ -1,0 +1,223 @@
+"""Slots: what a request gives to one tool's parameters, by type and never by the tool's subject.
+
+An enumerated parameter takes the values that are mentioned, a number the numbers left over, an arithmetic
+expression the arithmetic, a question the request itself, another text the names and quotations in the request.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..tools.builtin.calculate import EXPRESSION
+from ..tools.builtin.table import ORDINAL
+from ..tools.knowledge.documents import QUERY
+from ..tools.text import tokens
+from ..tools.tool import Option, Tool, enumerated
+from .lexicon import lexicon
+from .mentions import Mention
+from .reading import Reading, Span
+
+MAX_CALLS = 24
+"""One request never becomes more than so many calls of one tool."""
+
+_FEW = 8
+_QUESTION = frozenset("query question request prompt text topic subject keyword keywords search".split())
+_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool: its arguments, and which of them name the thing asked about."""
+
+    tool: Tool
+    args: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Equal for calls that are the same."""
+        return f"{self.tool.name}{sorted(self.args.items(), key=lambda item: item[0])}"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a request fits a tool: the calls it asks for, what of the request they use, what is missing.
+
+    `known` are the values found so far, also where some are missing.
+    `spread` is True where a parameter was not mentioned and every one of its few values is asked for. `varied`
+    names the parameter that tells the calls apart by thing (the one with the most mentions).
+    """
+
+    tool: Tool
+    calls: tuple[Call, ...] = ()
+    known: Mapping[str, Any] = field(default_factory=dict)
+    used: Mapping[Span, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    spread: bool = False
+    varied: str = ""
+    asks: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every required parameter has a value."""
+        return not self.missing and bool(self.calls)
+
+    @property
+    def coverage(self) -> float:
+        """How much of the request the calls use."""
+        return sum(self.used.values())
+
+
+def fit(tool: Tool, mentions: Mapping[str, list[Mention]], reading: Reading, *, earlier: Mapping[str, list[Mention]] | None = None) -> Fit:
+    """How a request fits a tool. `earlier` are the mentions of the turn before, for what this one leaves unsaid."""
+    schema = tool.parameters
+    required = set(schema.get("required", ()))
+    values: dict[str, list[Any]] = {}
+    used: dict[Span, float] = {}
+    missing: list[str] = []
+    spread = False
+    asks = False
+    mine = _by_role(tool, mentions, reading)
+    spent: list[Span] = [m.span for found in mine.values() for m in found]
+    for name, fragment in schema.get("properties", {}).items():
+        kind = _kind(fragment, schema)
+        found: list[tuple[Any, Span | None, float]] = []
+        if name in tool.options:
+            found = _enumerated(tool.options[name], mine.get(name, []), reading)
+            if not found and name in required and earlier and earlier.get(name):
+                found = [(m.value, None, 0.0) for m in earlier[name]]
+            if not found and name in required and len(tool.options[name]) <= _FEW and _subjects(mine, tool):
+                found = [(o.value, None, 0.0) for o in tool.options[name]]
+                spread = True
+        elif kind == "question":
+            found = [(reading.request.strip(), None, 0.0)]
+            asks = True
+        elif kind == "arithmetic":
+            found = [(reading.arithmetic, (0, len(reading.text)), 2.0)] if reading.arithmetic else []
+        elif kind in ("integer", "number"):
+            found = _number(name, fragment, kind, name in required, reading, spent)
+        elif kind == "date":
+            found = [(m[0], m.span(), 1.0) for m in _DATE.finditer(reading.text)][:1]
+        elif kind == "text" and name in required:
+            found = _text(name, reading, spent)
+            asks = asks or bool(found and found[0][1] is None)
+        if found:
+            values[name] = list(dict.fromkeys(value for value, _, _ in found))
+            used |= {span: weight for _, span, weight in found if span is not None}
+            spent += [span for _, span, _ in found if span is not None]
+        elif name in required:
+            missing.append(name)
+    calls = tuple(Call(tool, args) for args in _product(values))
+    varied = max((n for n in values if n in tool.options), key=lambda n: (len(tool.options[n]), len(values[n])), default="")
+    known = {name: found[0] for name, found in values.items()}
+    return Fit(tool, calls if not missing else (), known, used, tuple(missing), spread, varied, asks)
+
+
+def _subjects(mentions: Mapping[str, list[Mention]], tool: Tool) -> bool:
+    return any(m.named and len(tool.options[name]) > _FEW for name, found in mentions.items() for m in found)
+
+
+def _product(values: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    names = list(values)
+    for combination in itertools.islice(itertools.product(*values.values()), MAX_CALLS):
+        yield dict(zip(names, combination, strict=True))
+
+
+def _kind(fragment: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What sort of value a parameter takes: integer, number, arithmetic, question, date, text, or other."""
+    if "anyOf" in fragment:
+        parts = [p for p in fragment["anyOf"] if p.get("type") != "null"]
+        return _kind(parts[0], schema) if len(parts) == 1 else "other"
+    form = fragment.get("format", "")
+    if form == EXPRESSION:
+        return "arithmetic"
+    if form == QUERY:
+        return "question"
+    if form == "date":
+        return "date"
+    kind = fragment.get("type", "other")
+    if kind == "string":
+        return "text"
+    return kind if kind in ("integer", "number") and not enumerated(fragment, schema) else "other"
+
+
+def _by_role(tool: Tool, mentions: Mapping[str, list[Mention]], reading: Reading) -> dict[str, list[Mention]]:
+    """Shares out mentions among parameters that take the same values: by preposition, else in order."""
+    shared: dict[frozenset[str], list[str]] = {}
+    for name, options in tool.options.items():
+        shared.setdefault(frozenset(o.value for o in options), []).append(name)
+    mine = {name: list(mentions.get(name, [])) for name in tool.options}
+    for names in shared.values():
+        if len(names) < 2:
+            continue
+        pool, given = list(mine[names[0]]), dict[str, list[Mention]]()
+        for mention in list(pool):
+            if target := next((n for n in names if n not in given and _leads(n, mention, reading)), None):
+                given[target] = [mention]
+                pool.remove(mention)
+        for name in names:
+            if name not in given:
+                given[name] = [pool.pop(0)] if pool else []
+        mine |= given
+    return mine
+
+
+def _leads(parameter: str, mention: Mention, reading: Reading) -> bool:
+    """Whether the preposition before a mention is one that this parameter's name asks for."""
+    before = reading.lower[: mention.span[0]].rstrip()
+    parts = set(parameter.lower().split("_"))
+    for role in lexicon().roles.values():
+        if parts & role.parameters and any(re.search(rf"(?:^|\W){p}$", before) if p.isascii() else before.endswith(p) for p in role.prepositions):
+            return True
+    return False
+
+
+def _enumerated(options: tuple[Option, ...], mentions: list[Mention], reading: Reading) -> list[tuple[Any, Span | None, float]]:
+    scale = _scale(options)
+    if scale and not any(m.named and m.span in {s for _, s in reading.extremes} for m in mentions):
+        ends = [(scale[extreme], span, 1.0) for extreme, span in reading.extremes if extreme in scale]
+        return ends[:1]
+    weigh = 2.0 if len(options) > _FEW else 1.0
+    return [(m.value, m.span, weigh * m.weight) for m in mentions]
+
+
+def _scale(options: tuple[Option, ...]) -> dict[str, str]:
+    """Where the options are the two ends of a scale, which end is which."""
+    vocabulary = lexicon()
+    top, bottom = vocabulary.kin[0].stems, vocabulary.kin[1].stems
+    found: dict[str, str] = {}
+    for option in options:
+        said = set(tokens(" ".join((option.value, *option.names)), stop=False))
+        if said & top:
+            found |= {"highest": option.value, "latest": option.value}
+        elif said & bottom:
+            found |= {"lowest": option.value, "earliest": option.value}
+    return found if len(found) == 4 and len(options) == 2 else {}
+
+
+def _number(
+    name: str, fragment: Mapping[str, Any], kind: str, required: bool, reading: Reading, spent: list[Span]
+) -> list[tuple[Any, Span | None, float]]:
+    if fragment.get("format") == ORDINAL:
+        return [(reading.ordinal[0], reading.ordinal[1], 1.0)] if reading.ordinal else []
+    for value, span in reading.numbers:
+        if any(s < span[1] and span[0] < e for s, e in spent) or (kind == "integer" and isinstance(value, float)):
+            continue
+        if not required and not reading.extremes:
+            continue
+        if not fragment.get("minimum", value) <= value <= fragment.get("maximum", value):
+            continue
+        return [(value, span, 1.0)]
+    return []
+
+
+def _text(name: str, reading: Reading, spent: list[Span]) -> list[tuple[Any, Span | None, float]]:
+    if quoted := reading.quoted():
+        return [(text, span, 1.5) for text, span in quoted[:1]]
+    if name.lower() in _QUESTION:
+        return [(reading.request.strip(), None, 0.0)]
+    free = [(text, span) for text, span in reading.names() if not any(s < span[1] and span[0] < e for s, e in spent)]
+    return [(text, span, 1.0) for text, span in free]
