@@ -37,7 +37,7 @@ from .events import (
 from .graph import TaskResult
 from .journal import Journal
 from .row import EventRow, decode, jsonable
-from .steps import Step
+from .steps import Step, base_key
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class _Run:
         self.journal = journal
         self.meter = meter
         self.listeners = listeners
-        self.running: dict[tuple[asyncio.Task[Any] | None, str, str], list[Step]] = {}
+        self.running: dict[str, list[tuple[asyncio.Task[Any] | None, Step]]] = {}
 
 
 class RunContext:
@@ -162,10 +162,11 @@ class RunContext:
         Called from the step's own function it is that step's key; before the step, the key it will have.
         """
         data = jsonable(inputs)
-        running = self._run.running.get((asyncio.current_task(), self.task_id, name))
-        if running:
-            return running[-1].key
-        return self._run.journal.steps.next_key(self.task_id, name, data)
+        running = self._run.running.get(base_key(self.task_id, name, data))
+        if not running:
+            return self._run.journal.steps.next_key(self.task_id, name, data)
+        mine = asyncio.current_task()
+        return next((step.key for task, step in reversed(running) if task is mine), running[0][1].key)
 
     async def emit(self, event: Event) -> None:
         """Journal an event and tell the listeners. An event without a time (`at`) gets the present one.
@@ -270,9 +271,9 @@ class RunContext:
         return output
 
     async def _carry_out(self, step: Step, name: str, fn: Callable[[], Awaitable[T]]) -> T:
-        place = (asyncio.current_task(), self.task_id, name)
-        running = self._run.running.setdefault(place, [])
-        running.append(step)
+        running = self._run.running.setdefault(step.base, [])
+        me = (asyncio.current_task(), step)
+        running.append(me)
         try:
             return await fn()
         except Exception as error:
@@ -281,9 +282,9 @@ class RunContext:
             await self.emit(StepErred(task_id=self.task_id, name=name, key=step.key, error=said, code=code))
             raise
         finally:
-            running.remove(step)
+            running.remove(me)
             if not running:
-                self._run.running.pop(place, None)
+                self._run.running.pop(step.base, None)
 
     def _output(self, name: str, value: object, adapter: TypeAdapter[Any]) -> JsonValue:
         try:

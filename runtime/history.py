@@ -1,4 +1,4 @@
-"""History: what a run's events tell, gathered for people and for the inspector. Reads only, decides nothing."""
+"""History: what a run's events tell, gathered for people and for the inspector. Reads only."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from pydantic import JsonValue
 
 from .budget import Cost
-from .errors import NotFound
-from .events import Event, Noted, RunResumed, RunStarted, StepErred, StepFinished, TaskFinished
+from .errors import NotFound, StepInDoubt
+from .events import Event, Noted, RunResumed, RunStarted, StepErred, StepFinished, TaskFinished, TaskStarted
 from .row import EventRow, decode, encode
 from .steps import StepIndex
 
@@ -45,7 +45,7 @@ class Journal:
         self.record = record
         """The run as it was when the journal was opened, where a store keeps it."""
         self.read_only = read_only
-        self.steps = StepIndex()
+        self.steps = StepIndex(replay=read_only)
         self.spent = Cost()
         """What all finished steps together have used."""
         self.seconds = 0.0
@@ -54,6 +54,7 @@ class Journal:
         self._finished_tasks: dict[str, EventRow] = {}
         self._notes: Counter[tuple[str, str]] = Counter()
         self._seq = 0
+        self._just_resumed = False
         self._sink = sink
         self._release = release
         self._load(list(rows))
@@ -61,11 +62,18 @@ class Journal:
     async def append(self, event: Event) -> None:
         """Write one event; returns when it is safe against a crash of this process.
 
+        A store that opens a run to carry it on has already written `RunResumed`; it is not written twice.
+
         Raises:
             StoreError: it could not be written.
         """
         if self.read_only:
+            if isinstance(event, TaskStarted):
+                self.steps.rewind(event.task_id)
             return
+        if isinstance(event, RunResumed) and self._just_resumed:
+            return
+        self._just_resumed = isinstance(event, RunResumed)
         self._seq += 1
         row = encode(self._seq, event)
         self._record(row)
@@ -108,7 +116,14 @@ class Journal:
         event = (
             StepFinished(at=now, task_id=step.task_id, name=name, key=key, output=output)
             if happened
-            else StepErred(at=now, task_id=step.task_id, name=name, key=key, error="It did not happen.")
+            else StepErred(
+                at=now,
+                task_id=step.task_id,
+                name=name,
+                key=key,
+                error="It did not happen.",
+                code=StepInDoubt.code,
+            )
         )
         await self.append(event)
         step.read = 0 if happened else len(step.outcomes)

@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -77,31 +77,24 @@ def _key(base: str, ordinal: int) -> str:
 class StepIndex:
     """The steps of one run, filled from its journal when it is opened and kept up while it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, replay: bool = False) -> None:
         self.finished = 0
+        self._replay = replay
         self._steps: dict[str, Step] = {}
         self._by_task: dict[str, list[Step]] = defaultdict(list)
         self._ordinals: dict[str, dict[str, _Ordinals]] = defaultdict(dict)
+        self._last_intent: dict[str, int] = {}
+        self._failed: set[str] = set()
 
-    def load(self, rows: Iterator[EventRow]) -> None:
-        """Take in the journal of earlier sittings.
-
-        An error that the code handled and went on from is kept, and given to it again so that it takes the
-        same way. One that ended its task, or was the last thing the task did, is forgotten: the step may be
-        retried.
-        """
-        last_intent: dict[str, int] = {}
+    def load(self, rows: Iterable[EventRow]) -> None:
+        """Take in the journal of earlier sittings, and stand at its beginning again."""
         for row in rows:
             self.record(row)
-            if row.kind == "step_intended":
-                last_intent[row.task_id] = row.seq
-        for step in self._steps.values():
-            step.read = 0
-            while step.outcomes and _is_error(last := step.outcomes[-1]):
-                if last.seq < last_intent.get(step.task_id, 0):
-                    break
-                step.outcomes.pop()
-        self._ordinals.clear()
+        for task_id in list(self._by_task):
+            if self._replay:
+                self.rewind(task_id)
+            else:
+                self._begin(task_id)
 
     def record(self, row: EventRow) -> None:
         """Take in one event, live or from the journal."""
@@ -109,9 +102,12 @@ class StepIndex:
             case "step_intended":
                 step = self._step(row)
                 step.intent, step.begun = row, True
+                self._last_intent[row.task_id] = row.seq
             case "step_finished":
                 step = self._step(row)
                 step.begun = False
+                if not self._replay:
+                    step.intent = None
                 step.outcomes.append(row)
                 step.read = len(step.outcomes)
                 self.finished += 1
@@ -121,19 +117,40 @@ class StepIndex:
                 if json.loads(row.body).get("code") not in _RUN_SIGNALS:
                     step.outcomes.append(row)
                 step.read = len(step.outcomes)
+            case "task_started":
+                self._begin(row.task_id)
+            case "run_started" | "run_resumed":
+                self._begin("")
             case "task_erred":
-                self.restart(row.task_id)
+                self._failed.add(row.task_id)
             case "run_erred":
-                self.restart("")
+                self._failed.add("")
             case _:
                 pass
 
-    def restart(self, task_id: str) -> None:
-        """The task will be tried from its beginning: finished steps are read back, errors forgotten."""
-        for step in self._by_task[task_id]:
-            step.outcomes = [row for row in step.outcomes if not _is_error(row)]
+    def rewind(self, task_id: str) -> None:
+        """Read the task's steps from their beginning again."""
+        for step in self._by_task.get(task_id, ()):
             step.read = 0
         self._ordinals.pop(task_id, None)
+
+    def _begin(self, task_id: str) -> None:
+        """The task starts, or starts again: what it finished is read back.
+
+        An error that it handled and went on from is kept, and given to it again so that it takes the same
+        way. One that ended the task, or was the last thing it did, is forgotten: that step may be retried.
+        """
+        all_of_them = task_id in self._failed
+        self._failed.discard(task_id)
+        last_intent = self._last_intent.get(task_id, 0)
+        for step in self._by_task.get(task_id, ()):
+            if any(map(_is_error, step.outcomes)):
+                step.outcomes = [
+                    row
+                    for row in step.outcomes
+                    if not _is_error(row) or (row.seq < last_intent and not all_of_them)
+                ]
+        self.rewind(task_id)
 
     def take(self, task_id: str, name: str, inputs: JsonValue) -> Step:
         """The step that this call is. `release` it when it failed, so that a retry is the same step."""
@@ -165,10 +182,6 @@ class StepIndex:
         for step in self._by_task.get(task_id, ()):
             if step.intent is not None:
                 yield step, step.intent
-
-    def tasks(self) -> Iterator[str]:
-        """Ids of the tasks that have steps ("" is the planning before them)."""
-        yield from self._by_task
 
     def _step(self, row: EventRow) -> Step:
         base, _, ordinal = row.key.partition("-")

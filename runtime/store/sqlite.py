@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,6 +59,7 @@ class SqliteStore:
         self._owner = Owner(path)
         self._writer = Writer(connection, bulk=_APPEND)
         self._cached_reader: Reader | None = None
+        self._reader_lock = threading.Lock()
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str], *, synchronous: str = "NORMAL") -> Self:
@@ -108,7 +110,9 @@ class SqliteStore:
         if (await self._write(Statement(_CLAIM, (self._owner.id, number, owner)))).changed == 0:
             raise self._taken(record.id, None)
         rows = await self._blocking(lambda: self._rows(number))
-        return self._journal(number, record, rows)
+        journal = self._journal(number, record, rows)
+        await journal.append(RunResumed(at=time.time(), finished_steps=journal.finished_steps))
+        return journal
 
     async def read_run(self, run_id: str) -> Journal:
         """The journal of a run to read only; claims nothing. Raises `NotFound`."""
@@ -167,7 +171,8 @@ class SqliteStore:
             await (self._write(append, change) if change else self._write(append))
 
         async def release() -> None:
-            await self._write(Statement(_RELEASE, (number, self._owner.id)))
+            if not self._writer.closed:  # closing the store has given back all claims
+                await self._write(Statement(_RELEASE, (number, self._owner.id)))
 
         journal = Journal(record.id, rows, sink=sink, release=release, record=record)
         return journal
@@ -214,9 +219,10 @@ class SqliteStore:
     def _reader(self) -> Reader:
         from .reader import Reader
 
-        if self._cached_reader is None:
-            self._cached_reader = Reader(self.path, self._owner)
-        return self._cached_reader
+        with self._reader_lock:
+            if self._cached_reader is None:
+                self._cached_reader = Reader(self.path, self._owner)
+            return self._cached_reader
 
     def _number(self, run_id: str) -> int:
         return self._number_and_owner(run_id)[0]

@@ -124,7 +124,10 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if "schema_version" not in tables:
         raise StoreError(f"The database {path} is not one of crewgraph's: choose another path.")
     (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    if version is None or version > SCHEMA_VERSION:
+    if version is None:
+        _create(connection, path)
+        return
+    if version > SCHEMA_VERSION:
         raise StoreError(
             f"The database {path} was written by a newer crewgraph (its tables are version {version}, "
             f"this one reads up to {SCHEMA_VERSION}): upgrade crewgraph, or choose another path."
@@ -142,5 +145,8 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     from .tables import TABLES, metadata
 
     engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
+    # The version's table comes first and its row last: what a crash leaves between them is told from another
+    # program's database, and finished by the next opening.
+    metadata.create_all(engine, TABLES[:1])
     metadata.create_all(engine, TABLES)
     connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))

@@ -44,7 +44,8 @@ class Writer:
         self._connection = connection
         self._bulk = bulk
         self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
-        self._closed = False
+        self.closed = False
+        """Whether it takes nothing more."""
         self._thread = threading.Thread(target=self._work, name="crewgraph-writer", daemon=True)
         self._thread.start()
 
@@ -57,7 +58,7 @@ class Writer:
             StoreError: the writer is closed.
             sqlite3.Error: the database refused; nothing of these was written.
         """
-        if self._closed:
+        if self.closed:
             raise StoreError("The database is closed: this run outlived its store.")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Written] = loop.create_future()
@@ -66,8 +67,8 @@ class Writer:
 
     async def aclose(self) -> None:
         """Commit everything that was asked for, then close the connection."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
