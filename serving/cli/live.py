@@ -19,20 +19,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .text import one_line, seconds, size, tokens
-from .view import RunView, State, TaskView
+from .view import GLYPHS, RunView, notes_of, role_of, state_of
 
 if TYPE_CHECKING:
     from ...runtime.events import Event
+    from ...runtime.history import RunSummary, TaskSummary
     from ..engines import Progress
 
-GLYPHS: dict[State, tuple[str, str]] = {
-    "waiting": ("○", "dim"),
-    "running": ("◐", "cyan"),
-    "done": ("●", "green"),
-    "failed": ("✗", "red"),
-    "skipped": ("–", "dim"),
-    "stopped": ("■", "yellow"),
-}
 _FRAMES = "◐◓◑◒"
 _NOTES_SHOWN = 3
 
@@ -78,55 +71,62 @@ class LiveScreen:
     def _render(self) -> RenderableType:
         with self._lock:
             parts: list[RenderableType] = []
-            if self.view.request:
-                parts.append(self._tree())
+            if self.view.summary.request:
+                parts.append(self._tree(self.view.summary))
             if self._progress is not None:
                 parts.append(_progress_row(self._progress))
             return Group(*parts)
 
-    def _tree(self) -> Tree:
-        view = self.view
+    def _tree(self, run: RunSummary) -> Tree:
         tree = Tree(
-            _line((view.crew, "bold"), ("  ", ""), (one_line(view.request, 300), "")), guide_style="dim"
+            _line((run.crew, "bold"), ("  ", ""), (one_line(run.request, 300), "")), guide_style="dim"
         )
-        if view.finished_steps:
-            tree.add(_line((f"resumed: {view.finished_steps} finished steps are not run again", "dim")))
-        for note in view.notes[-_NOTES_SHOWN:]:
+        if run.resumed:
+            tree.add(_line(("resumed: finished steps are not run again", "dim")))
+        for note in notes_of(run)[-_NOTES_SHOWN:]:
             tree.add(_line(("note: ", "yellow"), (one_line(note), "dim")))
-        if not view.tasks and view.state == "running":
-            tree.add(
-                _line((f"{self._frame()} planning", "cyan"), (f"  {_tail(view.tail, self._room())}", "dim"))
-            )
-        for shown in view.tasks.values():
-            branch = tree.add(self._task_line(shown))
-            for note in shown.notes[-_NOTES_SHOWN:]:
+        if not run.plan and run.outcome == "running":
+            tail = _tail(self.view.tails.get("", ""), self._room())
+            tree.add(_line((f"{self._frame()} planning", "cyan"), (f"  {tail}", "dim")))
+        for task in run.tasks:
+            branch = tree.add(self._task_line(task, run))
+            for note in task.notes[-_NOTES_SHOWN:]:
                 branch.add(_line(("note: ", "yellow"), (one_line(note), "dim")))
-            if shown.state == "running" and shown.tail:
-                branch.add(_line((_tail(shown.tail, self._room()), "dim")))
-            elif shown.state == "running" and shown.steps:
-                branch.add(_line((shown.steps[-1].name, "dim")))
-            elif shown.error:
-                branch.add(_line((one_line(shown.error), "red" if shown.state == "failed" else "dim")))
-            elif shown.result is not None and shown.result.text:
-                branch.add(_line((one_line(shown.result.text, 300), "dim")))
-        if view.error:
-            tree.add(_line((one_line(view.error), "red")))
+            below = self._below(task)
+            if below is not None:
+                branch.add(below)
+        if run.error:
+            tree.add(_line((one_line(run.error), "red")))
         return tree
 
-    def _task_line(self, shown: TaskView) -> Text:
-        glyph, style = GLYPHS[shown.state]
-        spent = shown.seconds
-        if shown.state == "running":
+    def _below(self, task: TaskSummary) -> Text | None:
+        """The line under a task: what is being written, the step under way, the error or the result."""
+        tail = self.view.tails.get(task.id)
+        if task.state == "running":
+            if tail:
+                return _line((_tail(tail, self._room()), "dim"))
+            return _line((task.steps[-1].name, "dim")) if task.steps else None
+        if task.error:
+            return _line((one_line(task.error), "red" if task.state == "failed" else "dim"))
+        if task.result is not None and task.result.text:
+            return _line((one_line(task.result.text, 300), "dim"))
+        return None
+
+    def _task_line(self, task: TaskSummary, run: RunSummary) -> Text:
+        state = state_of(task, run)
+        glyph, style = GLYPHS[state]
+        spent = task.seconds
+        if state == "running":
             glyph = self._frame()
-            spent = time.monotonic() - self._started.get(shown.task.id, time.monotonic())
-        figures = "" if shown.state in {"waiting", "skipped"} else f"  {seconds(spent)}"
-        if shown.tokens:
-            figures += f"  {tokens(shown.tokens)}"
+            spent = time.monotonic() - self._started.get(task.id, time.monotonic())
+        figures = f"  {seconds(spent)}" if state in {"running", "finished"} else ""
+        if task.tokens:
+            figures += f"  {tokens(task.tokens)}"
         return _line(
             (f"{glyph} ", style),
-            (shown.role or shown.task.id, "bold"),
+            (role_of(task), "bold"),
             (figures, "dim"),
-            (f"  {one_line(shown.task.description, 300)}", ""),
+            (f"  {one_line(task.description, 300)}", ""),
         )
 
     def _frame(self) -> str:

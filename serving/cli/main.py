@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without its command, such as `engine`
+            print(error.format_message(), file=sys.stderr)  # type: ignore[union-attr]
+            return 2
         failure = Failure.of(error)
         if "--json" in given:
             from .report import print_json

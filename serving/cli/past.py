@@ -28,7 +28,7 @@ async def go_through(
                 go = house.resume if how == "resume" else house.replay
                 outcome = await go(record.id, crew, listeners=[screen.event])
     if as_json:
-        print_json(outcome_json(outcome, screen.view))
+        print_json(outcome_json(outcome, screen.view.summary))
     else:
         print_outcome(outcome)
     return 0

@@ -30,6 +30,7 @@ class PlainScreen:
     def __init__(self, *, quiet: bool = False) -> None:
         self.view = RunView()
         self._quiet = quiet
+        self._names: dict[str, str] = {}
         self._stage = ""
 
     def __enter__(self) -> PlainScreen:
@@ -59,6 +60,9 @@ class PlainScreen:
             case RunResumed():
                 return [f"resumed: {event.finished_steps} finished steps are not run again"]
             case PlanMade():
+                self._names = {
+                    task.id: f"{task.id} {task.agent or task.tool or ''}".strip() for task in event.tasks
+                }
                 head = (
                     f"plan ({event.strategy}): {len(event.tasks)} task{'s' if len(event.tasks) != 1 else ''}"
                 )
@@ -81,10 +85,7 @@ class PlainScreen:
                 return []
 
     def _name(self, task_id: str) -> str:
-        task = self.view.tasks.get(task_id)
-        if task is None:
-            return task_id or "run"
-        return f"{task_id} {task.role}".strip()
+        return self._names.get(task_id) or task_id or "run"
 
 
 def task_line(task: Any) -> str:

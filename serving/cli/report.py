@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .text import clean, one_line, seconds, tokens
+from .view import notes_of, state_of
 
 if TYPE_CHECKING:
     from ...runtime.events import PlanMade
+    from ...runtime.history import RunSummary, TaskSummary
+    from ...runtime.store import RunRecord
     from ..house import Outcome
-    from .view import RunView, StepView
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -32,7 +35,7 @@ def print_answer(outcome: Outcome) -> None:
         print(flush=True)
 
 
-def outcome_json(outcome: Outcome, view: RunView) -> dict[str, Any]:
+def outcome_json(outcome: Outcome, run: RunSummary) -> dict[str, Any]:
     """The same for programs, with the plan and every task's result."""
     return {
         "run_id": outcome.run_id,
@@ -41,46 +44,42 @@ def outcome_json(outcome: Outcome, view: RunView) -> dict[str, Any]:
         "evidence": list(outcome.evidence),
         "seconds": round(outcome.seconds, 3),
         "tokens": outcome.tokens,
-        "strategy": view.strategy,
-        "notes": view.notes,
-        "tasks": tasks_json(view),
+        "strategy": run.strategy,
+        "notes": notes_of(run),
+        "tasks": [_task_json(task, run) for task in run.tasks],
     }
 
 
-def run_json(view: RunView) -> dict[str, Any]:
+def record_json(record: RunRecord, run: RunSummary) -> dict[str, Any]:
     """A journalled run for programs: everything the inspector shows."""
     return {
-        "crew": view.crew,
-        "request": view.request,
-        "state": view.state,
-        "answer": view.answer,
-        "evidence": list(view.evidence),
-        "error": view.error or None,
-        "seconds": round(view.seconds, 3),
-        "tokens": view.tokens,
-        "strategy": view.strategy,
-        "notes": view.notes,
-        "steps": [_step_json(step) for step in view.steps],
-        "tasks": tasks_json(view),
+        **asdict(record),
+        "run_id": record.id,
+        "answer": run.answer or record.answer,
+        "evidence": list(run.evidence),
+        "error": run.error or record.error or None,
+        "seconds": round(run.seconds, 3),
+        "strategy": run.strategy,
+        "notes": notes_of(run),
+        "steps": [asdict(step) for step in run.steps],
+        "tasks": [_task_json(task, run) for task in run.tasks],
     }
 
 
-def tasks_json(view: RunView) -> list[dict[str, Any]]:
-    """Every task with its definition, state, result, notes and steps."""
-    return [
-        {
-            **shown.task.model_dump(mode="json"),
-            "depends_on": list(shown.task.needs),
-            "state": shown.state,
-            "seconds": round(shown.seconds, 3),
-            "tokens": shown.tokens,
-            "result": None if shown.result is None else shown.result.model_dump(mode="json"),
-            "error": shown.error or None,
-            "notes": shown.notes,
-            "steps": [_step_json(step) for step in shown.steps],
-        }
-        for shown in view.tasks.values()
-    ]
+def _task_json(task: TaskSummary, run: RunSummary) -> dict[str, Any]:
+    planned = next((found for found in run.plan if found.id == task.id), None)
+    return {
+        **({} if planned is None else planned.model_dump(mode="json")),
+        "id": task.id,
+        "depends_on": list(task.needs),
+        "state": state_of(task, run),
+        "seconds": round(task.seconds, 3),
+        "tokens": task.tokens,
+        "result": None if task.result is None else task.result.model_dump(mode="json"),
+        "error": task.error or None,
+        "notes": task.notes,
+        "steps": [asdict(step) for step in task.steps],
+    }
 
 
 def plan_json(plan: PlanMade) -> dict[str, Any]:
@@ -93,16 +92,3 @@ def print_json(value: Any) -> None:
     """Exactly one JSON object on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
     sys.stdout.flush()
-
-
-def _step_json(step: StepView) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "key": step.key,
-        "state": step.state,
-        "inputs": step.inputs,
-        "output": step.output,
-        "error": step.error or None,
-        "seconds": round(step.seconds, 3),
-        "tokens": step.tokens,
-    }

@@ -84,7 +84,7 @@ async def _run(
                 crew_path=path,
             )
     if as_json:
-        print_json(outcome_json(outcome, screen.view))
+        print_json(outcome_json(outcome, screen.view.summary))
     else:
         print_outcome(outcome)
     return 0

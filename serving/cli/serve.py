@@ -87,6 +87,7 @@ async def _serve(session: Session, crew: Crew, path: str, listener: socket.socke
         config = uvicorn.Config(
             make_app(house, crew, crew_path=path),
             lifespan="off",
+            ws="none",
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_GRACE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +9,9 @@ import typer
 from .session import Session, block_on
 
 if TYPE_CHECKING:
+    from ...runtime.history import RunSummary
     from ...runtime.store import RunRecord
     from ..settings import Settings
-    from .view import RunView
 
 
 def command(
@@ -25,28 +24,25 @@ def command(
 ) -> int:
     """Look into a run: tasks, steps, inputs, outputs, tokens, seconds, notes, evidence."""
     session: Session = ctx.obj
-    record, view = block_on(_read(session.settings, run))
+    record, summary = block_on(_read(session.settings, run))
     if as_json:
-        from .report import print_json, run_json
+        from .report import print_json, record_json
 
-        print_json({**asdict(record), **run_json(view), "status": record.status})
+        print_json(record_json(record, summary))
     else:
         from .inspector import print_run
 
-        print_run(record, view, full=full)
+        print_run(record, summary, full=full)
     return 0
 
 
-async def _read(settings: Settings, which: str) -> tuple[RunRecord, RunView]:
+async def _read(settings: Settings, which: str) -> tuple[RunRecord, RunSummary]:
     from ...runtime.errors import NotFound
+    from ...runtime.history import summarise
     from ...runtime.store import open_store
-    from .view import RunView
 
     if not settings.database.exists():
         raise NotFound(f"There is no run {which!r}: nothing has been run in {settings.home} yet.")
     async with open_store(settings.database) as store:
         record = await store.find_run(which)
-        view = RunView()
-        for event in await store.events(record.id):
-            view.apply(event)
-        return record, view
+        return record, summarise(await store.events(record.id))
