@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ..runtime.context import RunContext
-from .calls import ask_model
 from .model import Message, ModelClient, ModelRequest
 
 _TOOLS = (
@@ -53,13 +51,13 @@ class Aptitude:
         return f"{self.model or 'the model'} chose the right tool in {self.right} of {self.asked} trial questions"
 
 
-async def probe(client: ModelClient, ctx: RunContext, model: str | None = None) -> Aptitude:
+async def probe(client: ModelClient, model: str | None = None) -> Aptitude:
     """Put the quiz to a model. The names are offered in a different order each time, so a fixed favourite gains nothing.
 
     Raises:
         EngineError: the engine does not answer.
     """
-    replies = await asyncio.gather(*(ask_model(ctx, client, _question(n, model)) for n in range(len(_QUIZ))))
+    replies = await asyncio.gather(*(client.complete(_question(n, model)) for n in range(len(_QUIZ))))
     right = sum(reply.text == answer for reply, (_, answer) in zip(replies, _QUIZ, strict=True))
     return Aptitude(right, len(_QUIZ), replies[0].model)
 

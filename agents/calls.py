@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ..runtime.context import Cost, RunContext
+from ..runtime.budget import Cost
+from ..runtime.context import RunContext
 from .model import ModelClient, ModelReply, ModelRequest
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..runtime.context import Cost, RunContext
+from ..runtime.budget import Cost
+from ..runtime.context import RunContext
 from ..runtime.errors import InvalidCrew, InvalidInput, ToolArgumentError
 from .tool import Tool, from_langchain
 

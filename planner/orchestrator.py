@@ -1,0 +1,86 @@
+"""The orchestrator: from a request to an answer, by planning, scheduling and gathering the evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..agents.aptitude import Aptitude
+from ..agents.crew import Crew
+from ..agents.model import Message, ModelClient
+from ..agents.worker import CrewWorker
+from ..runtime.context import RunContext
+from ..runtime.errors import CrewgraphError
+from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunStarted
+from ..runtime.graph import TaskGraph, TaskResult
+from ..runtime.scheduler import execute
+from ..tools.text import language_of
+from .plan import Plan
+from .planner import Mode, Planner
+
+
+@dataclass(frozen=True)
+class Orchestrator:
+    """Carries requests out with one crew on one model. `probe` finds out what that model can be trusted with."""
+
+    crew: Crew
+    client: ModelClient
+    probe: Callable[[], Awaitable[Aptitude]]
+    mode: Mode = "auto"
+    limit: int = 8
+
+    async def plan(self, request: str, ctx: RunContext, history: Sequence[Message] = ()) -> Plan:
+        """The plan for a request, checked, not carried out."""
+        planner = Planner(self.crew, self.client, lambda: self._aptitude(ctx), self.mode)
+        return await planner.plan(request, ctx, history=history)
+
+    async def _aptitude(self, ctx: RunContext) -> Aptitude:
+        """A journalled step, so that a replay trusts the model just as far."""
+        return await ctx.step("aptitude", self.probe, inputs={}, returns=Aptitude)
+
+    async def carry_out(
+        self, request: str, ctx: RunContext, *, history: Sequence[Message] = (), planned: PlanMade | None = None
+    ) -> RunFinished:
+        """The answer to a request. With `planned`, the plan that an earlier sitting made is taken up again.
+
+        However it ends, the run's last event says so; finished tasks keep their results.
+
+        Raises:
+            CrewgraphError: the run ended without an answer.
+        """
+        try:
+            if planned is None:
+                await ctx.emit(RunStarted(crew=self.crew.name, request=request))
+                plan = await self.plan(request, ctx, history)
+                planned = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
+                await ctx.emit(planned)
+            return await self._run(request, ctx, history, planned)
+        except asyncio.CancelledError:
+            await asyncio.shield(ctx.emit(RunCancelled()))
+            raise
+        except CrewgraphError as error:
+            await ctx.emit(RunErred(error=str(error), code=error.code))
+            raise
+        except Exception as error:
+            await ctx.emit(RunErred(error=f"{type(error).__name__}: {error}", code=CrewgraphError.code))
+            raise
+
+    async def _run(self, request: str, ctx: RunContext, history: Sequence[Message], planned: PlanMade) -> RunFinished:
+        graph = TaskGraph(planned.tasks)
+        reasons = planned.strategy == "model"
+        worker = CrewWorker(self.crew, graph, self.client, request, language_of(request), history, reasons)
+        results = await execute(graph, worker, ctx, limit=self.limit)
+        finished = RunFinished(
+            answer=results[planned.tasks[-1].id].text,
+            evidence=evidence(graph, results),
+            seconds=round(ctx.meter.seconds, 3),
+            tokens=ctx.spent.tokens,
+        )
+        await ctx.emit(finished)
+        return finished
+
+
+def evidence(graph: TaskGraph, results: Mapping[str, TaskResult]) -> tuple[str, ...]:
+    """What all results rest on, each line once, in the order of the tasks."""
+    return tuple(dict.fromkeys(line for task_id in graph.order for line in results[task_id].evidence))
