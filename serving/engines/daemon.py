@@ -28,6 +28,9 @@ from typing import Any
 from .locks import open_lock
 from .place import EngineName, Place, ServerState
 
+ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+"""Signals that end a server in an orderly way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -70,7 +73,7 @@ def serve(open_server: Callable[[Orders], Server]) -> None:
     if os.fork() > 0:
         os._exit(0)  # the starter waits for this process only; the server has no parent to become a zombie of
     os.setsid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     began = time.time()
     place = orders.place
     alive = open_lock(place.alive)
@@ -86,13 +89,10 @@ def serve(open_server: Callable[[Orders], Server]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.close(orders.start_lock)
     threading.Thread(target=_end_when_unused, args=(place, orders.idle_s), daemon=True).start()
-    signal.sigwait(_ENDING)
+    signal.sigwait(ENDING)
     place.state.unlink(missing_ok=True)
     server.close()
     os._exit(0)
-
-
-_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def _end_when_unused(place: Place, idle_s: float) -> None:

