@@ -1,0 +1,85 @@
+"""Shared by the runtime tests: a store on disk, effects that count themselves, a clock that does not wait."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crewgraph.runtime.store import Store, open_store
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+@pytest.fixture
+async def store(database: Path) -> AsyncIterator[Store]:
+    async with open_store(database) as opened:
+        yield opened
+
+
+class Effects:
+    """Makes step functions, and remembers which of them were called."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def giving(self, value: Any, name: str = "") -> Callable[[], Awaitable[Any]]:
+        async def effect() -> Any:
+            self.calls.append(name or str(value))
+            return value
+
+        return effect
+
+    def failing(self, error: Exception, name: str = "") -> Callable[[], Awaitable[Any]]:
+        async def effect() -> Any:
+            self.calls.append(name or str(error))
+            raise error
+
+        return effect
+
+
+@pytest.fixture
+def effects() -> Effects:
+    return Effects()
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Instead of waiting, moves the clock on by as long as it was asked to wait."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            raise RuntimeError("everything waits and nothing will happen")
+        self.now += max(0.0, timeout)
+        return super().select(0)
+
+
+class VirtualClockLoop(asyncio.SelectorEventLoop):
+    """An event loop on which sleeping takes no time: `time` jumps to the next thing that is due."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+@pytest.fixture(scope="session")
+def virtual() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Runs a coroutine on a virtual clock and gives its result."""
+
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
+        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+            return runner.run(work)
+
+    return run
