@@ -16,6 +16,7 @@ from .body import read_ask
 from .completion import Completion
 from .errors import ApiError, error_response
 from .gate import Gate
+from .tally import Tally
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ def make_app(
         if ask.model != crew.name:
             raise _no_model(ask.model, crew.name)
 
-        async def run() -> Outcome:
-            return await house.ask(crew, ask.request, history=ask.history, crew_path=crew_path)
+        tally = Tally()
 
-        completion = Completion(id=f"chatcmpl-{uuid.uuid4().hex}", model=crew.name)
+        async def run() -> Outcome:
+            return await house.ask(
+                crew, ask.request, history=ask.history, listeners=[tally.event], crew_path=crew_path
+            )
+
+        completion = Completion(id=f"chatcmpl-{uuid.uuid4().hex}", model=crew.name, tally=tally)
         return Turn(completion, gate, run, stream=ask.stream, include_usage=ask.include_usage)
 
     @app.get("/v1/models")

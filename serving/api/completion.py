@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .tally import Tally
+
 if TYPE_CHECKING:
     from ..house import Outcome
 
@@ -23,6 +25,7 @@ class Completion:
 
     id: str
     model: str
+    tally: Tally
     created: int = field(default_factory=lambda: int(time.time()))
 
     def whole(self, outcome: Outcome) -> dict[str, Any]:
@@ -32,7 +35,7 @@ class Completion:
         return {
             **self._head("chat.completion"),
             "choices": [choice],
-            "usage": usage(outcome),
+            "usage": self.tally.usage,
             "crewgraph": extension(outcome),
         }
 
@@ -46,7 +49,7 @@ class Completion:
             yield self._chunk({"content": piece})
         yield self._chunk({}, finish_reason="stop", crewgraph=extension(outcome))
         if include_usage:
-            yield sse({**self._head("chat.completion.chunk"), "choices": [], "usage": usage(outcome)})
+            yield sse({**self._head("chat.completion.chunk"), "choices": [], "usage": self.tally.usage})
         yield DONE
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
@@ -65,14 +68,6 @@ def sse(value: dict[str, Any]) -> bytes:
 def split(text: str) -> list[str]:
     """The text in words, each with the space before it; scripts without spaces in runs of a few signs."""
     return re.findall(r"\s*\S{1,12}|\s+", text)
-
-
-def usage(outcome: Outcome) -> dict[str, int]:
-    """Tokens of all model calls of the run, in the protocol's words."""
-    prompt, completion = getattr(outcome, "prompt_tokens", None), getattr(outcome, "completion_tokens", None)
-    if prompt is None or completion is None:
-        prompt, completion = 0, outcome.tokens
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def extension(outcome: Outcome) -> dict[str, Any]:

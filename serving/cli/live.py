@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -62,6 +63,11 @@ class LiveScreen:
             self._progress = None if event.kind != "run_started" else self._progress
             if event.kind == "task_started":
                 self._started[event.task_id] = time.monotonic()
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take in the request and the plan of an earlier sitting."""
+        with self._lock:
+            self.view.recall(events)
 
     def progress(self, progress: Progress) -> None:
         """Show how far fetching or starting the engine has come."""

@@ -24,6 +24,8 @@ async def go_through(
         async with House.open(session.settings, on_progress=screen.progress, engine=how == "resume") as house:
             record = await house.store.find_run(which)
             crew = _crew_of(record, crew_file)
+            if how == "resume":
+                screen.recall(await house.store.events(record.id))
             async with telling_how_to_go_on(house.store, record.id):
                 go = house.resume if how == "resume" else house.replay
                 outcome = await go(record.id, crew, listeners=[screen.event])

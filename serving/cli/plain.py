@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...runtime.events import (
@@ -30,7 +31,6 @@ class PlainScreen:
     def __init__(self, *, quiet: bool = False) -> None:
         self.view = RunView()
         self._quiet = quiet
-        self._names: dict[str, str] = {}
         self._stage = ""
 
     def __enter__(self) -> PlainScreen:
@@ -47,6 +47,10 @@ class PlainScreen:
         for line in self._lines(event):
             print(line, flush=True)
 
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take in the request and the plan of an earlier sitting."""
+        self.view.recall(events)
+
     def progress(self, progress: Progress) -> None:
         """One line on stderr for each new stage."""
         if progress.stage != self._stage:
@@ -60,9 +64,6 @@ class PlainScreen:
             case RunResumed():
                 return [f"resumed: {event.finished_steps} finished steps are not run again"]
             case PlanMade():
-                self._names = {
-                    task.id: f"{task.id} {task.agent or task.tool or ''}".strip() for task in event.tasks
-                }
                 head = (
                     f"plan ({event.strategy}): {len(event.tasks)} task{'s' if len(event.tasks) != 1 else ''}"
                 )
@@ -85,7 +86,10 @@ class PlainScreen:
                 return []
 
     def _name(self, task_id: str) -> str:
-        return self._names.get(task_id) or task_id or "run"
+        task = self.view.summary.task(task_id) if task_id else None
+        if task is None:
+            return task_id or "run"
+        return f"{task_id} {task.agent or task.tool or ''}".strip()
 
 
 def task_line(task: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,10 @@ class Screen(AbstractContextManager["Screen"], Protocol):
 
     def event(self, event: Event) -> None:
         """Something happened in the run."""
+        ...
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take in what an earlier sitting of the run has told: its request and its plan. Shows nothing."""
         ...
 
     def progress(self, progress: Progress) -> None:

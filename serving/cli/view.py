@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ...runtime.events import Event, TextDelta
+from collections.abc import Iterable
+
+from ...runtime.events import Event, PlanMade, StepIntended, TaskErred, TaskFinished, TextDelta
 from ...runtime.history import RunSummary, TaskSummary, summarise
 
 GLYPHS = {
@@ -35,10 +37,16 @@ class RunView:
             self.tails[event.task_id] = (self.tails.get(event.task_id, "") + event.text)[-_TAIL:]
             return
         self._events.append(event)
-        if event.kind in {"step_intended", "task_finished", "task_erred"}:
+        if isinstance(event, StepIntended | TaskFinished | TaskErred):
             self.tails.pop(event.task_id, None)
-        elif event.kind == "plan_made":
+        elif isinstance(event, PlanMade):
             self.tails.pop("", None)
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take in the request and plan of an earlier sitting; its steps are told again as they are read."""
+        for event in events:
+            if event.kind in {"run_started", "plan_made"}:
+                self.apply(event)
 
     @property
     def summary(self) -> RunSummary:

@@ -14,6 +14,7 @@ import pytest
 from crewgraph.agents.agent import Agent
 from crewgraph.agents.crew import Crew
 from crewgraph.runtime.errors import BudgetExceeded, EngineError
+from crewgraph.runtime.events import StepFinished
 from crewgraph.serving.api.app import make_app
 from crewgraph.serving.settings import MAX_REQUEST_CHARS
 
@@ -43,7 +44,7 @@ class SlowHouse:
     at_once: int = 0
     most_at_once: int = 0
 
-    async def ask(self, crew: Crew, request: str, *, history: Any = (), **_: Any) -> Said:
+    async def ask(self, crew: Crew, request: str, *, history: Any, listeners: Any, **_: Any) -> Said:
         self.asked.append((request, history))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -57,6 +58,9 @@ class SlowHouse:
             self.at_once -= 1
         if self.error is not None:
             raise self.error
+        output = {"text": "x", "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+        for listener in listeners:
+            listener(StepFinished(task_id="t1", name="model", key="k", output=output, tokens=7))
         return Said()
 
 
@@ -91,7 +95,11 @@ async def test_an_answer_comes_whole_with_usage_and_evidence(client: openai.Asyn
     assert answer.choices[0].message.role == "assistant"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage is not None
-    assert answer.usage.total_tokens == 7
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (
+        5,
+        2,
+        7,
+    )
     assert answer.model_extra is not None
     assert answer.model_extra["crewgraph"]["run_id"] == "run-1"
     assert answer.model_extra["crewgraph"]["evidence"] == ["a fact"]
