@@ -15,7 +15,7 @@ _SHOWN = 60
 def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str:
     """One sentence: which step was asked for, and what the journal holds instead."""
     asked = f"Replay of run {journal.run_id} diverged: {_place(task_id)} now asks for step {name!r}"
-    known = [(step, json.loads(row.body)) for step, row in journal.steps.intents(task_id)]
+    known = [(step, json.loads(row.body)) for step, row in journal.steps.known(task_id)]
     same_name = [(step, fields.get("inputs")) for step, fields in known if fields["name"] == name]
     if broken_off := [step for step, held in same_name if held == inputs and not step.outcomes]:
         return f"{asked}, which was begun and has no result: the run broke off there ({broken_off[0].key})."

@@ -177,11 +177,11 @@ class StepIndex:
         """The step with this key, if it has ever begun."""
         return self._steps.get(key)
 
-    def intents(self, task_id: str) -> Iterator[tuple[Step, EventRow]]:
-        """Steps of a task that have begun at least once, in the order they first did."""
+    def known(self, task_id: str) -> Iterator[tuple[Step, EventRow]]:
+        """The recorded steps of a task, in the order they first began, each with the row that describes it."""
         for step in self._by_task.get(task_id, ()):
-            if step.intent is not None:
-                yield step, step.intent
+            if (row := step.intent or next(iter(step.outcomes), None)) is not None:
+                yield step, row
 
     def _step(self, row: EventRow) -> Step:
         base, _, ordinal = row.key.partition("-")

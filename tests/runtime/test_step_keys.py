@@ -37,12 +37,9 @@ class Tape:
 def test_a_run_resumed_in_another_order_gives_every_step_its_own_result(
     virtual: Any, order: list[int], cut: int, second: list[int]
 ) -> None:
-    graph = TaskGraph(
-        [
-            *(Task(id=f"t{n}", description="") for n in range(6)),
-            Task(id="sum", description="", args={f"x{n}": f"$t{n}" for n in range(6)}),
-        ]
-    )
+    parts = [Task(id=f"t{n}", description="") for n in range(6)]
+    total = Task(id="sum", description="", args={f"x{n}": f"$t{n}" for n in range(6)})
+    graph = TaskGraph([*parts, total])
     calls: list[tuple[str, int]] = []
 
     def worker_with(delays: list[int]) -> Any:
