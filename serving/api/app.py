@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 def make_app(
     house: House, crew: Crew, *, running: int = 4, waiting: int = 32, crew_path: str = ""
 ) -> FastAPI:
-    """The chat API of one crew. `running` requests are worked on at once and `waiting` more may queue."""
+    """The chat API of one crew. `running` requests are worked on at once and `waiting` more may queue.
+
+    `app.state.gate.close()` cancels the runs under way and turns new requests away, before the house closes.
+    """
     app = FastAPI(title=f"crewgraph: {crew.name}", docs_url=None, redoc_url=None, openapi_url=None)
-    gate = Gate(running, waiting)
+    gate = app.state.gate = Gate(running, waiting)
     card = {"id": crew.name, "object": "model", "created": int(time.time()), "owned_by": "crewgraph"}
     for kind in (ApiError, CrewgraphError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)

@@ -1,4 +1,4 @@
-"""Owns how many runs go on at once, and how many requests may wait for their turn."""
+"""Owns how many runs go on at once, how many requests may wait for their turn, and when there are no more."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ class Gate:
         self._slots = asyncio.Semaphore(running)
         self._waiting = 0
         self._limit = waiting
+        self.closed = asyncio.Event()
+
+    def close(self) -> None:
+        """The server stops: runs under way are to be cancelled, and nobody gets a turn any more."""
+        self.closed.set()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn and hold it.
 
         Raises:
-            ApiError: 503, as many are waiting already as may wait.
+            ApiError: 503, as many are waiting already as may wait, or the server stops.
         """
+        if self.closed.is_set():
+            raise stopping()
         if self._slots.locked() and self._waiting >= self._limit:
             message = f"{self._waiting} requests are waiting already: try again in {RETRY_AFTER} seconds."
             raise ApiError(503, message, "overloaded", retry_after=RETRY_AFTER)
@@ -39,3 +46,8 @@ class Gate:
             yield
         finally:
             self._slots.release()
+
+
+def stopping() -> ApiError:
+    """What clients are told whose request the server cannot finish any more."""
+    return ApiError(503, "The server is stopping: try again later.", "stopping", retry_after=RETRY_AFTER)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from .completion import PULSE, Completion, sse
 from .errors import error_body, error_response, is_ours
-from .gate import Gate
+from .gate import Gate, stopping
 
 if TYPE_CHECKING:
     from ..house import Outcome
@@ -43,21 +43,28 @@ class Turn(Response):
         super().__init__()
         self._completion, self._gate, self._run = completion, gate, run
         self._stream, self._include_usage = stream, include_usage
+        self._streaming = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, unless the client leaves first."""
         work = asyncio.create_task(self._answer(scope, receive, send))
         leaving = asyncio.create_task(_gone(receive))
+        closing = asyncio.create_task(self._gate.closed.wait())
         try:
-            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, leaving, closing}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
-            else:
-                _LOG.info("a client left before its answer was there; its run is stopped")
+            elif closing.done() and not leaving.done():
+                await _ended(work)
+                await self._send_stopping(scope, receive, send)
         finally:
-            for task in (work, leaving):
-                task.cancel()
-            await asyncio.gather(work, leaving, return_exceptions=True)
+            await _ended(work, leaving, closing)
+
+    async def _send_stopping(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._streaming:
+            return await error_response(stopping())(scope, receive, send)
+        await _send_piece(send, sse(error_body(stopping())))
+        return await _send_end(send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -76,6 +83,7 @@ class Turn(Response):
             await asyncio.wait({run}, timeout=_SETTLED)
             if run.done():
                 run.result()  # what fails at once is answered by the caller, with its status
+            self._streaming = True
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
             await _send_piece(send, self._completion.opening())
             while not run.done():
@@ -88,10 +96,9 @@ class Turn(Response):
             except Exception as error:
                 _log(error)
                 await _send_piece(send, sse(error_body(error)))
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _send_end(send)
         finally:
-            run.cancel()
-            await asyncio.gather(run, return_exceptions=True)
+            await _ended(run)
 
 
 _STREAM_HEADERS = [
@@ -103,6 +110,17 @@ _STREAM_HEADERS = [
 
 async def _send_piece(send: Send, piece: bytes) -> None:
     await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def _send_end(send: Send) -> None:
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel what still goes on, and wait until it has cleaned up."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _gone(receive: Receive) -> None:

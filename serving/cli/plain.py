@@ -62,7 +62,7 @@ class PlainScreen:
             case RunStarted():
                 return [f"{event.crew}: {one_line(event.request, 200)}"]
             case RunResumed():
-                return [f"resumed: {event.finished_steps} finished steps are not run again"]
+                return [f"resumed: steps that are not run again: {event.finished_steps}"]
             case PlanMade():
                 head = (
                     f"plan ({event.strategy}): {len(event.tasks)} task{'s' if len(event.tasks) != 1 else ''}"

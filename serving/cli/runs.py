@@ -75,4 +75,7 @@ def _print_table(records: list[RunRecord]) -> None:
             one_line(record.request, 200),
         )
         table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    with console.capture() as picture:
+        console.print(table)
+    for line in picture.get().splitlines():
+        print(line if console.is_terminal else line.rstrip())

@@ -84,18 +84,24 @@ async def _serve(session: Session, crew: Crew, path: str, listener: socket.socke
                 _announce(crew.name, listener, host)
 
     async with House.open(session.settings, on_progress=PlainScreen().progress) as house:
+        app = make_app(house, crew, crew_path=path)
         config = uvicorn.Config(
-            make_app(house, crew, crew_path=path),
+            app,
             lifespan="off",
             ws="none",
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=2 * _GRACE,
         )
         server = Server(config)
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            loop.call_later(0 if server.should_exit else _GRACE, app.state.gate.close)
+            server.should_exit = True
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+            loop.add_signal_handler(number, stop)
         await server.serve(sockets=[listener])
     return 0
 
