@@ -178,7 +178,7 @@ class StepIndex:
         return self._steps.get(key)
 
     def known(self, task_id: str) -> Iterator[tuple[Step, EventRow]]:
-        """The recorded steps of a task, in the order they first began, each with the row that describes it."""
+        """The recorded steps of a task, in the order they began, each with the row that describes it."""
         for step in self._by_task.get(task_id, ()):
             if (row := step.intent or next(iter(step.outcomes), None)) is not None:
                 yield step, row

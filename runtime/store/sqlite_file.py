@@ -41,6 +41,7 @@ def prepare(path: Path, *, synchronous: str) -> sqlite3.Connection:
         with alone(path):
             if not _looks_whole(path):
                 raise _set_aside(path)
+            path.touch(mode=0o600)  # what people ask is theirs; SQLite gives its other files the same mode
             connection = connect(path)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,31 @@ async def test_a_run_whose_process_died_is_told_as_interrupted(database: Path, t
         async with await store.open_run(killed.stdout.split()[0]):
             assert (await store.find_run("last")).status == "running"
         assert (await store.find_run("last")).status == "interrupted"
+
+
+async def test_of_several_processes_that_resume_at_once_one_does(
+    database: Path, tmp_path: Path, store: Store
+) -> None:
+    async with await store.create_run("crew", "sum") as journal:
+        pass
+    command = [
+        sys.executable,
+        str(CHILD),
+        str(database),
+        str(tmp_path / "log"),
+        journal.run_id,
+        "0",
+        "after",
+        "1",
+    ]
+    popen = partial(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
+    children = [await asyncio.to_thread(popen) for _ in range(3)]
+    said = [(await asyncio.to_thread(child.communicate))[0] for child in children]
+    assert any(ANSWER in one for one in said)
+    # One that came too late to be refused found the run finished, and only read it.
+    assert all(ANSWER in one or "is being carried out by another process" in one for one in said)
+    done = effects_in(tmp_path / "log")
+    assert len(done) == len(set(done)) == EFFECTS
 
 
 async def test_two_processes_cannot_carry_out_one_run(database: Path, tmp_path: Path, store: Store) -> None:

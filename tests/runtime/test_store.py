@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -183,6 +185,28 @@ async def test_a_place_that_cannot_hold_a_database_is_one_sentence(tmp_path: Pat
     for path in (tmp_path / "file" / "runs.db", tmp_path / "folder"):
         with pytest.raises(StoreError, match="cannot be used"):
             await open_store(path)
+
+
+async def test_a_folder_that_may_not_be_written_is_one_sentence() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / "runs.db"
+        Path(folder).chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(
+                StoreError, match=r"cannot be used \(Permission denied\): check that its folder"
+            ):
+                await open_store(path)
+        finally:
+            if root:
+                os.seteuid(0)
+            Path(folder).chmod(0o755)
+
+
+async def test_only_its_owner_may_read_the_database(store: Store, database: Path) -> None:
+    assert database.stat().st_mode & 0o777 == 0o600
 
 
 async def test_missing_folders_are_made(tmp_path: Path) -> None:
