@@ -25,6 +25,9 @@ class Cost:
         return Cost(self.tokens - other.tokens, self.tool_calls - other.tool_calls)
 
 
+_NOTHING = Cost()
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits of one run: tokens, seconds of work (a pause between crash and resume is free), tool calls.
@@ -78,12 +81,15 @@ class Meter:
             raise _exceeded("tool calls", limits.tool_calls, self.spent.tool_calls)
         if limits.seconds is not None and self.seconds >= limits.seconds:
             raise _exceeded("seconds", limits.seconds, round(self.seconds, 1))
-        self._reserved += least
+        if least != _NOTHING:
+            self._reserved += least
 
     def settle(self, least: Cost, used: Cost) -> None:
         """The step is over: free what was set aside, and count what it used."""
-        self._reserved -= least
-        self.spent += used
+        if least != _NOTHING:
+            self._reserved -= least
+        if used != _NOTHING:
+            self.spent += used
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:

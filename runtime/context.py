@@ -249,7 +249,11 @@ class RunContext:
         used = _NOTHING
         run.meter.reserve(reserve)
         try:
-            await self.emit(StepIntended(task_id=task_id, name=name, key=key, inputs=inputs, effect=effect))
+            await self.emit(
+                StepIntended(
+                    at=time.time(), task_id=task_id, name=name, key=key, inputs=inputs, effect=effect
+                )
+            )
             started = time.perf_counter()
             value = await self._carry_out(step, name, fn)
             seconds = round(time.perf_counter() - started, 6)
@@ -257,6 +261,7 @@ class RunContext:
             output = self._output(name, value, adapter)
             await self.emit(
                 StepFinished(
+                    at=time.time(),
                     task_id=task_id,
                     name=name,
                     key=key,

@@ -76,7 +76,10 @@ class Journal:
         self._just_resumed = isinstance(event, RunResumed)
         self._seq += 1
         row = encode(self._seq, event)
-        self._record(row)
+        if isinstance(event, StepFinished):
+            self._charge(event.task_id, event.tokens, event.tool_calls)
+        self._note_end(row)
+        self.steps.record(row)
         if self._sink is not None:
             await self._sink(row, event)
 
@@ -158,20 +161,20 @@ class Journal:
     def _recorded(self, rows: list[EventRow]) -> Iterator[EventRow]:
         for row in rows:
             self._seq = row.seq
-            self._count(row)
+            if row.kind == "step_finished":
+                fields: dict[str, Any] = json.loads(row.body)
+                self._charge(row.task_id, fields.get("tokens", 0), fields.get("tool_calls", 0))
+            self._note_end(row)
             yield row
 
-    def _record(self, row: EventRow) -> None:
-        self._count(row)
-        self.steps.record(row)
-
-    def _count(self, row: EventRow) -> None:
-        if row.kind == "step_finished":
-            fields: dict[str, Any] = json.loads(row.body)
-            cost = Cost(fields.get("tokens", 0), fields.get("tool_calls", 0))
+    def _charge(self, task_id: str, tokens: int, tool_calls: int) -> None:
+        if tokens or tool_calls:
+            cost = Cost(tokens, tool_calls)
             self.spent += cost
-            self._task_costs[row.task_id] = self._task_costs.get(row.task_id, Cost()) + cost
-        elif row.kind == "task_finished":
+            self._task_costs[task_id] = self._task_costs.get(task_id, Cost()) + cost
+
+    def _note_end(self, row: EventRow) -> None:
+        if row.kind == "task_finished":
             self._finished_tasks[row.task_id] = row
         elif row.kind == "task_erred":
             self._finished_tasks.pop(row.task_id, None)

@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from .events import EVENT, Event
 
+_plain = json.JSONEncoder(ensure_ascii=False).encode
 _COLUMNS = {"kind", "at", "task_id", "key"}
 
 
@@ -58,7 +59,7 @@ def jsonable(value: object) -> JsonValue:
     """
     try:
         plain: JsonValue = to_jsonable_python(value, inf_nan_mode="constants")
-        json.dumps(plain, ensure_ascii=False).encode()
+        _plain(plain).encode()
     except UnicodeEncodeError:
         whole: JsonValue = without_half_characters(to_jsonable_python(value, inf_nan_mode="constants"))
         return whole

@@ -21,6 +21,8 @@ from .row import EventRow
 _RUN_SIGNALS = frozenset({"budget_exceeded", "step_in_doubt", "store_error", "store_corrupt"})
 """Errors that stopped the run rather than the step: a later sitting tries the step again."""
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 @dataclass(slots=True, eq=False)
 class Step:
@@ -66,7 +68,7 @@ class _Ordinals:
 
 def base_key(task_id: str, name: str, inputs: JsonValue) -> str:
     """Hash of what makes a step itself: 128 bits in hex."""
-    text = json.dumps([task_id, name, inputs], sort_keys=True, separators=(",", ":"))
+    text = _canonical([task_id, name, inputs])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
