@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi.responses import JSONResponse
 
-from ...runtime.errors import CrewgraphError
+from ...runtime.errors import CrewgraphError, EngineError, TaskFailed
+
+E = TypeVar("E", bound=Exception)
 
 
 class ApiError(Exception):
@@ -30,7 +32,7 @@ def error_body(error: BaseException) -> dict[str, Any]:
     """The error object for any exception; what is not meant for clients is not told to them."""
     status = status_of(error)
     if isinstance(error, ApiError | CrewgraphError):
-        message, code = " ".join(str(error).split()), error.code
+        message, code = " ".join(str(error).split()), _telling(error).code
     else:
         message, code = (
             "The server failed while it worked on this request; its log has the details.",
@@ -44,7 +46,14 @@ def status_of(error: BaseException) -> int:
     """The HTTP status for any exception."""
     if isinstance(error, ApiError):
         return error.status
-    return error.http_status if isinstance(error, CrewgraphError) else 500
+    return _telling(error).http_status if isinstance(error, CrewgraphError) else 500
+
+
+def _telling(error: E) -> E | EngineError:
+    """The error whose status tells most: a task that failed for want of an engine is the engine's failure."""
+    if isinstance(error, TaskFailed) and isinstance(error.__cause__, EngineError):
+        return error.__cause__
+    return error
 
 
 def error_response(error: BaseException, headers: Mapping[str, str] | None = None) -> JSONResponse:

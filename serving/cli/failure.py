@@ -6,7 +6,7 @@ import sys
 import traceback
 from typing import NamedTuple
 
-from ...runtime.errors import CrewgraphError
+from ...runtime.errors import CrewgraphError, EngineError, TaskFailed
 from .text import one_line
 
 INTERRUPTED = 130
@@ -31,6 +31,8 @@ class Failure(NamedTuple):
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """The failure that an exception means to a user."""
+        if isinstance(error, TaskFailed) and isinstance(error.__cause__, EngineError):
+            return cls(one_line(str(error)), error.__cause__.exit_code, error.__cause__.code)
         if isinstance(error, CrewgraphError):
             return cls(one_line(str(error)), error.exit_code, error.code)
         if isinstance(error, Stopped):

@@ -9,9 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .failure import Failure
 from .group import COMMANDS, make_app
-from .session import Session
 
 _FLAGS = {"--debug"}
 _VALUED = {"--home", "--model-url", "--model"}
@@ -34,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # a group without its command, such as `engine`
             print(error.format_message(), file=sys.stderr)  # type: ignore[union-attr]
             return 2
+        from .failure import Failure
+
         failure = Failure.of(error)
         if "--json" in given:
             from .report import print_json
@@ -73,6 +73,8 @@ def _root(
     if ctx.invoked_subcommand is None:
         print(ctx.get_help())
         return 0
+    from .session import Session
+
     ctx.obj = Session.make(home, model_url, model, debug=debug)
     return 0
 

@@ -13,7 +13,7 @@ import pytest
 
 from crewgraph.agents.agent import Agent
 from crewgraph.agents.crew import Crew
-from crewgraph.runtime.errors import BudgetExceeded, EngineError
+from crewgraph.runtime.errors import BudgetExceeded, EngineError, TaskFailed
 from crewgraph.runtime.events import StepFinished
 from crewgraph.serving.api.app import make_app
 from crewgraph.serving.settings import MAX_REQUEST_CHARS
@@ -62,6 +62,13 @@ class SlowHouse:
         for listener in listeners:
             listener(StepFinished(task_id="t1", name="model", key="k", output=output, tokens=7))
         return Said()
+
+
+def without_an_engine() -> TaskFailed:
+    """As the scheduler raises it."""
+    error = TaskFailed("Task 't1' failed: the engine does not answer.")
+    error.__cause__ = EngineError("The engine does not answer.")
+    return error
 
 
 @pytest.fixture
@@ -242,6 +249,7 @@ async def test_sampling_settings_are_ignored(client: openai.AsyncOpenAI) -> None
     ("error", "status", "code"),
     [
         (EngineError("The engine does not answer: start it."), 503, "engine_unavailable"),
+        (without_an_engine(), 503, "engine_unavailable"),
         (BudgetExceeded("The budget is used up."), 429, "budget_exceeded"),
         (RuntimeError("secret detail"), 500, "internal_error"),
     ],
