@@ -8,15 +8,16 @@ from .session import Session
 
 if TYPE_CHECKING:
     from ...agents.crew import Crew
+    from ...runtime.history import RunSummary
     from ...runtime.store import RunRecord
+    from ..house import Outcome
 
 
 async def go_through(
     session: Session, which: str, how: Literal["resume", "replay"], crew_file: str | None, *, as_json: bool
-) -> int:
+) -> tuple[Outcome, RunSummary]:
     """Resume or replay the run that `which` means, with the crew of its file or of `crew_file`."""
     from ..house import House
-    from .report import outcome_json, print_json, print_outcome
     from .screen import open_screen
     from .stopping import telling_how_to_go_on
 
@@ -29,11 +30,7 @@ async def go_through(
             async with telling_how_to_go_on(house.store, record.id):
                 go = house.resume if how == "resume" else house.replay
                 outcome = await go(record.id, crew, listeners=[screen.event])
-    if as_json:
-        print_json(outcome_json(outcome, screen.view.summary))
-    else:
-        print_outcome(outcome)
-    return 0
+    return outcome, screen.view.summary
 
 
 def _crew_of(record: RunRecord, crew_file: str | None) -> Crew:

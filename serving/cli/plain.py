@@ -44,8 +44,11 @@ class PlainScreen:
         self.view.apply(event)
         if self._quiet:
             return
-        for line in self._lines(event):
-            print(line, flush=True)
+        try:
+            for line in self._lines(event):
+                print(line, flush=True)
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough; the run goes on
+            self._quiet = True
 
     def recall(self, events: Iterable[Event]) -> None:
         """Take in the request and the plan of an earlier sitting."""

@@ -19,6 +19,10 @@ def command(
 ) -> int:
     """Run a finished run again from its journal: same answer, no model, no tool called."""
     from .past import go_through
+    from .report import kept_for_json, report
 
     session: Session = ctx.obj
-    return block_on(go_through(session, run, "replay", crew, as_json=as_json))
+    with kept_for_json(as_json):
+        ran = block_on(go_through(session, run, "replay", crew, as_json=as_json))
+    report(*ran, as_json=as_json)
+    return 0

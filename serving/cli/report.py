@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from .plain import task_line
 from .text import clean, one_line, seconds, tokens
 from .view import notes_of, state_of
 
@@ -15,6 +19,31 @@ if TYPE_CHECKING:
     from ...runtime.history import RunSummary, TaskSummary
     from ...runtime.store import RunRecord
     from ..house import Outcome
+
+
+@contextmanager
+def kept_for_json(as_json: bool) -> Iterator[None]:
+    """Inside, what a crew file, a tool or its subprocess prints goes to stderr: stdout is for the object."""
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def report(outcome: Outcome, run: RunSummary, *, as_json: bool) -> None:
+    """What a run came to, for people or for programs."""
+    if as_json:
+        print_json(outcome_json(outcome, run))
+    else:
+        print_outcome(outcome)
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -82,10 +111,19 @@ def _task_json(task: TaskSummary, run: RunSummary) -> dict[str, Any]:
     }
 
 
-def plan_json(plan: PlanMade) -> dict[str, Any]:
-    """A plan for programs."""
-    tasks = [{**task.model_dump(mode="json"), "depends_on": list(task.needs)} for task in plan.tasks]
-    return {"strategy": plan.strategy, "notes": list(plan.notes), "tasks": tasks}
+def print_plan(plan: PlanMade, *, as_json: bool) -> None:
+    """A plan, for people or for programs."""
+    if as_json:
+        tasks = [{**task.model_dump(mode="json"), "depends_on": list(task.needs)} for task in plan.tasks]
+        print_json({"strategy": plan.strategy, "notes": list(plan.notes), "tasks": tasks})
+        return
+    print(f"plan ({plan.strategy}):")
+    for task in plan.tasks:
+        print(f"  {task_line(task)}")
+        for name, value in task.args.items():
+            print(f"      {name} = {one_line(json.dumps(value, ensure_ascii=False), 300)}")
+    for note in plan.notes:
+        print(f"  note: {one_line(note)}")
 
 
 def print_json(value: Any) -> None:

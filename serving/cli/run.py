@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,9 @@ from .session import Session, block_on
 if TYPE_CHECKING:
     from ...agents.crew import Crew
     from ...runtime.budget import Budget
+    from ...runtime.events import PlanMade
+    from ...runtime.history import RunSummary
+    from ..house import Outcome
 
 
 def command(
@@ -33,16 +37,21 @@ def command(
 ) -> int:
     """Ask a crew once and print its answer."""
     from ..crewfile import load_crew
+    from .report import kept_for_json, print_plan, report
     from .request import read_request
 
     session: Session = ctx.obj
     text = read_request(request)
-    crew = load_crew(file)
-    if plan_only:
-        return block_on(_plan(session, crew, text, planner, as_json=as_json))
-    path = str(Path(file).resolve())
-    budget = _budget(tokens, seconds, tool_calls)
-    return block_on(_run(session, crew, text, planner, thread, budget, path, as_json=as_json))
+    with kept_for_json(as_json):
+        crew = load_crew(file)
+        if plan_only:
+            tell = partial(print_plan, block_on(_plan(session, crew, text, planner, as_json=as_json)))
+        else:
+            path, budget = str(Path(file).resolve()), _budget(tokens, seconds, tool_calls)
+            asking = _run(session, crew, text, planner, thread, budget, path, as_json=as_json)
+            tell = partial(report, *block_on(asking))
+    tell(as_json=as_json)
+    return 0
 
 
 def _budget(tokens: int | None, seconds: float | None, tool_calls: int | None) -> Budget | None:
@@ -63,9 +72,8 @@ async def _run(
     path: str,
     *,
     as_json: bool,
-) -> int:
+) -> tuple[Outcome, RunSummary]:
     from ..house import House
-    from .report import outcome_json, print_json, print_outcome
     from .screen import open_screen
     from .stopping import telling_how_to_go_on
 
@@ -83,33 +91,15 @@ async def _run(
                 planner=planner,
                 crew_path=path,
             )
-    if as_json:
-        print_json(outcome_json(outcome, screen.view.summary))
-    else:
-        print_outcome(outcome)
-    return 0
+    return outcome, screen.view.summary
 
 
 async def _plan(
     session: Session, crew: Crew, request: str, planner: Literal["auto", "model", "rules"], *, as_json: bool
-) -> int:
+) -> PlanMade:
     from ..house import House
-    from .plain import task_line
-    from .report import plan_json, print_json
     from .screen import open_screen
-    from .text import one_line
 
     with open_screen(json=as_json) as screen:
         async with House.open(session.settings, on_progress=screen.progress) as house:
-            plan = await house.plan(crew, request, planner=planner)
-    if as_json:
-        print_json(plan_json(plan))
-        return 0
-    print(f"plan ({plan.strategy}):")
-    for task in plan.tasks:
-        print(f"  {task_line(task)}")
-        for name, value in task.args.items():
-            print(f"      {name} = {one_line(repr(value), 300)}")
-    for note in plan.notes:
-        print(f"  note: {one_line(note)}")
-    return 0
+            return await house.plan(crew, request, planner=planner)

@@ -68,6 +68,15 @@ def test_json_output_is_one_object(crewgraph: Run, crew_file: Path) -> None:
     assert [run["id"] for run in listed["runs"]] == [ran["run_id"]]
 
 
+def test_json_output_is_one_object_even_when_the_crew_file_prints(crewgraph: Run, crew_file: Path) -> None:
+    noise = "import subprocess\nprint('loading')\nsubprocess.run(['echo', 'from a child'])\n"
+    crew_file.write_text(noise + crew_file.read_text())
+    for command in (("run", crew_file, "count"), ("replay", "last"), ("resume", "last")):
+        done = crewgraph(*command, "--json")
+        assert json.loads(done.stdout)["answer"]
+    assert "from a child" in done.stderr
+
+
 def test_a_plan_can_be_seen_without_running_it(crewgraph: Run, crew_file: Path) -> None:
     plan = json.loads(crewgraph("run", crew_file, "count", "--plan-only", "--json").stdout)
     assert [task["id"] for task in plan["tasks"]] == ["one", "two"]
@@ -187,11 +196,15 @@ def test_doctor_checks_and_says_what_to_do(crewgraph: Run, home: Path) -> None:
     assert re.search(r"^problem +home folder: .*--home", done.stdout, re.MULTILINE)
 
 
-def test_a_reader_that_leaves_early_is_no_error(start: Start) -> None:
-    process = start("--help")
-    assert process.stdout is not None
-    process.stdout.close()
-    process.stdout = None
-    process.wait(10)
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
+def test_a_reader_that_leaves_early_hears_no_complaint_and_the_run_goes_on(
+    crewgraph: Run, start: Start, crew_file: Path
+) -> None:
+    for arguments in (("--help",), ("run", crew_file, "count")):
+        process = start(*arguments)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdout = None
+        assert process.stderr.read() == ""
+        process.wait(30)
+    assert json.loads(crewgraph("runs", "--json").stdout)["runs"][0]["status"] == "finished"
