@@ -30,9 +30,13 @@ class Agent:
 
     def __post_init__(self) -> None:
         if not self.role.strip():
-            raise InvalidCrew("An agent has no role: give it a short name for what it does, such as 'researcher'.")
+            raise InvalidCrew(
+                "An agent has no role: give it a short name for what it does, such as 'researcher'."
+            )
         if not self.goal.strip():
-            raise InvalidCrew(f"The agent {self.role!r} has no goal: say in a sentence what it is to achieve.")
+            raise InvalidCrew(
+                f"The agent {self.role!r} has no goal: say in a sentence what it is to achieve."
+            )
 
     @property
     def description(self) -> str:
@@ -42,4 +46,12 @@ class Agent:
     @property
     def persona(self) -> str:
         """The system prompt that every call of this agent begins with; identical in all of them."""
-        return " ".join(part for part in (f"You are the {self.role}.", self.backstory.strip(), f"Your goal: {self.goal.strip()}") if part)
+        return " ".join(
+            part
+            for part in (
+                f"You are the {self.role}.",
+                self.backstory.strip(),
+                f"Your goal: {self.goal.strip()}",
+            )
+            if part
+        )

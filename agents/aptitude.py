@@ -52,7 +52,7 @@ class Aptitude:
 
 
 async def probe(client: ModelClient, model: str | None = None) -> Aptitude:
-    """Put the quiz to a model. The names are offered in a different order each time, so a fixed favourite gains nothing.
+    """Put the quiz to a model. The names' order changes each time, so that a fixed favourite gains nothing.
 
     Raises:
         EngineError: the engine does not answer.
@@ -66,5 +66,8 @@ def _question(number: int, model: str | None) -> ModelRequest:
     turn = number % len(_TOOLS)
     offered = (*_TOOLS[turn:], *_TOOLS[:turn])
     listed = "\n".join(f"- {name}: {about}" for name, about in offered)
-    text = f"Tools:\n{listed}\n\nRequest: {_QUIZ[number][0]}\nWhich one tool does the request need? Answer with its name."
-    return ModelRequest((Message("user", text),), model=model, max_tokens=8, choices=tuple(name for name, _ in offered))
+    asked = f"Request: {_QUIZ[number][0]}\nWhich one tool does the request need? Answer with its name."
+    text = f"Tools:\n{listed}\n\n{asked}"
+    return ModelRequest(
+        (Message("user", text),), model=model, max_tokens=8, choices=tuple(name for name, _ in offered)
+    )

@@ -39,16 +39,27 @@ class Crew:
         roles = [agent.role for agent in self.agents]
         doubled = next((role for role in roles if roles.count(role) > 1), None)
         if doubled is not None:
-            raise InvalidCrew(f"Two agents of the crew {self.name!r} have the role {doubled!r}: rename one of them.")
+            raise InvalidCrew(
+                f"Two agents of the crew {self.name!r} have the role {doubled!r}: rename one of them."
+            )
         every = [*self.tools, *(given for agent in self.agents for given in agent.tools), *COMBINERS]
         object.__setattr__(self, "toolset", Toolset(every))
-        numbered = [task if task.id else task.model_copy(update={"id": f"t{n}"}) for n, task in enumerate(self.tasks, 1)]
+        numbered = [
+            task if task.id else task.model_copy(update={"id": f"t{n}"})
+            for n, task in enumerate(self.tasks, 1)
+        ]
         object.__setattr__(self, "tasks", tuple(numbered))
         for task in numbered:
             if task.agent is not None and task.agent not in roles:
-                raise InvalidCrew(f"Task {task.id!r} is for {task.agent!r}, who is not in the crew; its agents are: {', '.join(roles)}.")
+                raise InvalidCrew(
+                    f"Task {task.id!r} is for {task.agent!r}, who is not in the crew; "
+                    f"its agents are: {', '.join(roles)}."
+                )
             if task.tool is not None and task.tool not in self.toolset:
-                raise InvalidCrew(f"Task {task.id!r} uses the tool {task.tool!r}, which the crew does not have; it has: {', '.join(self.toolset)}.")
+                raise InvalidCrew(
+                    f"Task {task.id!r} uses the tool {task.tool!r}, which the crew does not have; "
+                    f"it has: {', '.join(self.toolset)}."
+                )
         TaskGraph(numbered)
 
     def agent(self, role: str | None) -> Agent:
@@ -61,7 +72,10 @@ class Crew:
             return self.agents[-1]
         found = next((agent for agent in self.agents if agent.role == role), None)
         if found is None:
-            raise InvalidCrew(f"Nobody in the crew {self.name!r} has the role {role!r}; there are: {', '.join(a.role for a in self.agents)}.")
+            raise InvalidCrew(
+                f"Nobody in the crew {self.name!r} has the role {role!r}; "
+                f"there are: {', '.join(a.role for a in self.agents)}."
+            )
         return found
 
     def tools_of(self, agent: Agent) -> Toolset:

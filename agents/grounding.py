@@ -1,22 +1,30 @@
 """Holds what a model wrote against the evidence, sentence by sentence.
 
-A sentence stands only if every number in it is in the evidence, most of its content words are, and, where the
-evidence compares things, it does not turn the comparison round. This is a check of words, not of meaning: it is
-there so that a small model cannot add a figure or a claim of its own, and what it removes is said aloud.
+The evidence comes as units: a fact, a passage of a document. A drafted sentence stands only if everything in it
+that the evidence speaks of comes from one unit, numbers included, if it says something that the request did not
+already say, if little in it is of the model's own, and if it neither compares nor denies where the unit does not.
+This is a check of words, not of meaning: it keeps a small model from joining the figure of one thing to the name
+of another or adding claims of its own. What it removes is said aloud.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..tools.knowledge.passages import sentences
 from ..tools.text import language_of, normal, tokens
 
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
-_MIN_SHARE = 0.75
-_MORE = frozenset("more larger bigger higher greater most largest highest exceeds over above".split())
-_LESS = frozenset("less fewer smaller lower least smallest lowest below under".split())
+_OWN_SHARE = 0.25
+_COMPARES = frozenset(
+    (
+        "more larger bigger higher greater most largest highest exceeds over above "
+        "less fewer smaller lower least smallest lowest below under than same equal"
+    ).split()
+)
+_DENIES = frozenset("not no never cannot none neither nor without yes".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +33,6 @@ class Checked:
 
     kept: tuple[str, ...]
     dropped: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """The kept sentences as prose."""
-        return " ".join(self.kept)
 
 
 def numbers(text: str) -> set[str]:
@@ -41,39 +44,36 @@ def numbers(text: str) -> set[str]:
     return found
 
 
-def check(draft: str, evidence: str, *, request: str = "") -> Checked:
-    """Which sentences of a draft stand on the evidence. Words of the request may be used freely, its numbers too.
-
-    A draft in another language than the request is dropped whole.
-    """
-    parts = sentences(draft)
+def check(draft: str, units: Sequence[str], *, request: str = "") -> Checked:
+    """Which sentences of a draft stand on the evidence. A draft in another language than the request falls whole."""
+    parts = list(dict.fromkeys(sentences(draft)))
     if request and language_of(draft) != language_of(request):
         return Checked((), tuple(parts))
-    known = set(tokens(f"{evidence} {request}"))
-    figures = numbers(evidence) | numbers(request)
-    kept, dropped = [], []
-    for part in parts:
-        (kept if _stands(part, known, figures, evidence) and part not in kept else dropped).append(part)
-    return Checked(tuple(kept), tuple(dropped))
+    asked = set(tokens(request))
+    bags = [(unit, set(tokens(unit)), numbers(unit)) for unit in units]
+    known = {token for _, bag, _ in bags for token in bag}
+    kept = [
+        p for p in parts if any(_stands(p, unit, bag, figures, known, asked) for unit, bag, figures in bags)
+    ]
+    return Checked(tuple(kept), tuple(p for p in parts if p not in kept))
 
 
-def _stands(sentence: str, known: set[str], figures: set[str], evidence: str) -> bool:
-    said = [t for t in tokens(sentence) if not t[0].isdigit()]
-    if not said or not sentence.rstrip().endswith((".", "!", "。", "！", ")", "]", '"')):
-        return False
+def _stands(
+    sentence: str, unit: str, bag: set[str], figures: set[str], known: set[str], asked: set[str]
+) -> bool:
+    if not sentence.rstrip().endswith((".", "!", "。", "！", ")", "]", '"')):
+        return False  # broken off
     if not numbers(sentence) <= figures:
         return False
-    if sum(t in known for t in said) < _MIN_SHARE * len(said):
+    said = {t for t in tokens(sentence) if not t[0].isdigit()}
+    shared = said & known
+    if not shared <= bag or not (shared - asked or numbers(sentence)):
+        return False  # joins two units, or says nothing that was not asked
+    if len(said - known - asked) > _OWN_SHARE * len(said):
         return False
-    return not _turned(sentence, evidence)
+    return _plain_words(sentence, _COMPARES | _DENIES) <= _plain_words(unit, _COMPARES | _DENIES)
 
 
-def _turned(sentence: str, evidence: str) -> bool:
-    """Whether the sentence compares at all: who is ahead is for the comparing tool to say, so such a sentence goes.
-
-    Only a sentence that says the evidence's own comparison word for word is let through.
-    """
-    said = set(normal(sentence).replace(".", " ").replace(",", " ").split())
-    if not said & (_MORE | _LESS):
-        return False
-    return normal(sentence).rstrip(".") not in normal(evidence)
+def _plain_words(text: str, of_interest: frozenset[str]) -> set[str]:
+    found = set(re.findall(r"[a-z]+", normal(text).replace("n't", " not")))
+    return found & of_interest

@@ -33,7 +33,9 @@ class ScriptedModel:
             text = self._script(request)
         else:
             place = len(self.requests) - 1
-            assert place < len(self._script), f"the script has {len(self._script)} replies, and this is call {place + 1}"
+            assert place < len(self._script), (
+                f"the script has {len(self._script)} replies, and this is call {place + 1}"
+            )
             text = self._script[place]
         if request.choices:
             assert text in request.choices, f"the script says {text!r}, and the choices are {request.choices}"

@@ -42,14 +42,23 @@ class CrewWorker:
         if task.tool is not None:
             tool = self.crew.toolset[task.tool]
             value = await self.crew.toolset.call(task.tool, task.args, ctx)
-            return TaskResult(value=value, text=said(tool, value, self.lang), evidence=tuple(shown(tool, value, self.lang)))
+            return TaskResult(
+                value=value, text=said(tool, value, self.lang), evidence=tuple(shown(tool, value, self.lang))
+            )
         agent = self.crew.agent(task.agent)
-        brief, evidence = self._brief(task, ctx), ()
-        if self.reasons and not brief.stated and any(not t.combines for t in self.crew.tools_of(agent).values()):
+        brief = self._brief(task, ctx)
+        evidence: tuple[str, ...] = ()
+        if (
+            self.reasons
+            and not brief.stated
+            and any(not t.combines for t in self.crew.tools_of(agent).values())
+        ):
             brief, evidence = await self._gather(agent, task, brief, ctx)
         if agent.output_type is not None:
             filled = await fill(agent, task, brief, self.client, ctx)
-            return TaskResult(value=filled.model_dump(mode="json"), text=filled.model_dump_json(indent=2), evidence=evidence)
+            return TaskResult(
+                value=filled.model_dump(mode="json"), text=filled.model_dump_json(indent=2), evidence=evidence
+            )
         text = await write(agent, task, brief, self.client, ctx)
         return TaskResult(value=text, text=text, evidence=evidence)
 
@@ -73,15 +82,21 @@ class CrewWorker:
                     written.append(result.text)
         return Brief(self.request, self.lang, self.history, stated, written)
 
-    async def _gather(self, agent: Agent, task: Task, brief: Brief, ctx: RunContext) -> tuple[Brief, tuple[str, ...]]:
+    async def _gather(
+        self, agent: Agent, task: Task, brief: Brief, ctx: RunContext
+    ) -> tuple[Brief, tuple[str, ...]]:
         from .architectures.react import React
 
         toolset = self.crew.tools_of(agent)
         found = await React(agent, toolset, self.client, ctx).run(task, brief)
         values = [toolset[name].read(value) for name, value in found]
         typed = [v for v in values if isinstance(v, Stated)]
-        plain = [said(toolset[n], v, self.lang) for n, v in found if not isinstance(toolset[n].read(v), Stated)]
-        more = Brief(brief.request, brief.lang, brief.history, [*brief.stated, *typed], [*brief.written, *plain])
+        plain = [
+            said(toolset[n], v, self.lang) for n, v in found if not isinstance(toolset[n].read(v), Stated)
+        ]
+        more = Brief(
+            brief.request, brief.lang, brief.history, [*brief.stated, *typed], [*brief.written, *plain]
+        )
         return more, tuple(line for name, value in found for line in shown(toolset[name], value, self.lang))
 
 

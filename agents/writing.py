@@ -16,14 +16,17 @@ from ..runtime.context import RunContext
 from ..runtime.errors import ModelError
 from ..runtime.graph import Task
 from ..tools.text import Language
-from ..tools.values import Passages, Stated
+from ..tools.values import Fact, Passages, Stated
 from .agent import Agent
 from .calls import ask_model
 from .grounding import check
 from .model import Message, ModelClient, ModelRequest
-from .quoting import quote
 
 _ATTEMPTS = 2
+_DRAFT_TOKENS = 96
+_NOTES = 3000
+_QUOTES = 2
+_NEAR = 0.85
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,59 @@ class Brief:
         """Those results that were computed or looked up."""
         return [s for s in self.stated if not isinstance(s, Passages)]
 
-    def evidence_text(self) -> str:
-        """Everything that a draft may rest on."""
-        parts = [s.statement(self.lang) for s in self.facts] + [line for s in self.facts for line in s.evidence(self.lang)]
-        parts += [f"{p.heading}. {p.text}" for found in self.passages for p in found.passages]
-        return "\n".join([*parts, *self.written])
+    def units(self) -> list[str]:
+        """The evidence in pieces that each speak of one thing: a line of evidence, a passage."""
+        parts = [line for s in self.facts for line in s.evidence(self.lang)]
+        return [
+            *parts,
+            *(f"{p.heading}. {p.text}" for found in self.passages for p in found.passages),
+            *self._paragraphs(),
+        ]
+
+    def notes(self) -> str:
+        """What a writer is shown: statements, the quotations that fit best, what colleagues wrote."""
+        parts = [s.statement(self.lang) for s in self.facts]
+        parts += [p.quote or p.text for found in self.passages for p in found.passages[:_QUOTES]]
+        return "\n".join(dict.fromkeys([*parts, *self._paragraphs()]))[:_NOTES]
+
+    def _paragraphs(self) -> list[str]:
+        return [p for text in self.written for p in text.split("\n\n") if p.strip()]
+
+    def body(self) -> list[str]:
+        """What stands whatever the model writes: statements and quotations; else what colleagues wrote, once each."""
+        lead = " ".join(grouped(self.facts, self.lang))
+        quotes = [q for found in self.passages for q in quotations(found)]
+        if self.passages and not quotes and not lead:
+            quotes = [Passages(query=self.request, passages=[]).statement(self.lang)]
+        own = [part for part in (lead, *quotes) if part]
+        return own or list(dict.fromkeys(self._paragraphs()))
+
+
+def quotations(found: Passages) -> list[str]:
+    """The best passage quoted, and the next where it is nearly as good."""
+    near = [p for p in found.passages[:_QUOTES] if p.score >= _NEAR * found.passages[0].score]
+    return [p.cited() for p in near]
+
+
+def grouped(stated: Sequence[Stated], lang: Language) -> list[str]:
+    """Statements, with several facts about one thing drawn together into one."""
+    facts = [s for s in stated if isinstance(s, Fact)]
+    labels = [f.named("label", lang) for f in facts]
+    said: list[str] = []
+    for one in stated:
+        if isinstance(one, Fact) and labels.count(label := one.named("label", lang)) > 1:
+            if labels.index(label) == facts.index(one):
+                parts = [
+                    f"{f.named('quantity', lang)} {f.amount()}"
+                    for f in facts
+                    if f.named("label", lang) == label
+                ]
+                said.append(
+                    f"{label}：{'，'.join(parts)}。" if lang == "zh" else f"{label}: {', '.join(parts)}."
+                )
+        else:
+            said.append(one.statement(lang))
+    return list(dict.fromkeys(said))
 
 
 async def write(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> str:
@@ -64,26 +115,31 @@ async def write(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx
     """
     if not brief.stated and not brief.written:
         return await _speak(agent, task, brief, client, ctx)
-    lead = [s.statement(brief.lang) for s in brief.facts]
-    quotes = [q for found in brief.passages if (q := quote(found, brief.request))]
-    material = "\n".join([*lead, *(q.text for q in quotes), *brief.written])
-    draft = await _draft(agent, task, brief, material, client, ctx)
-    checked = check(draft, brief.evidence_text(), request=brief.request)
-    said = "\n".join([*lead, *brief.written])
-    kept = [s for s in checked.kept if s.strip() not in said]
+    body = brief.body()
+    if brief.passages and not brief.facts and not any(found.passages for found in brief.passages):
+        return "\n\n".join(body)  # nothing was found: there is nothing to write about
+    checked = check(await _draft(agent, task, brief, client, ctx), brief.units(), request=brief.request)
     if checked.dropped:
-        await ctx.note(f"{len(checked.dropped)} of {len(checked.dropped) + len(checked.kept)} drafted sentences set aside: the evidence does not bear them out.")
-    body = [*brief.written, *([" ".join(lead)] if lead else []), *([" ".join(kept)] if kept else []), *(q.cited() for q in quotes)]
-    if brief.passages and not quotes:
-        body.append(Passages(query=brief.request, passages=[]).statement(brief.lang))
-    return "\n\n".join(dict.fromkeys(body))
+        total = len(checked.dropped) + len(checked.kept)
+        await ctx.note(
+            f"{len(checked.dropped)} of {total} drafted sentences set aside: the evidence does not bear them out."
+        )
+    said = "\n".join(body)
+    kept = " ".join(s for s in checked.kept if s.strip() not in said)
+    if brief.passages and not brief.facts:
+        return "\n\n".join(part for part in (kept, *body) if part)
+    return "\n\n".join(part for part in (*body, kept) if part)
 
 
-async def _draft(agent: Agent, task: Task, brief: Brief, material: str, client: ModelClient, ctx: RunContext) -> str:
-    task_text = task.expected_output or "Answer the request in one or two plain sentences."
-    asked = f"Notes:\n{material[:3000]}\n\nRequest: {brief.request}\n\n{task_text} Use only the notes."
+async def _draft(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> str:
+    wanted = task.expected_output or "Answer the request in one or two plain sentences."
+    asked = f"Notes:\n{brief.notes()}\n\nRequest: {brief.request}\n\n{wanted} Use only the notes."
     messages = (Message("system", agent.persona), Message("user", asked))
-    reply = await ask_model(ctx, client, ModelRequest(messages, model=agent.model, max_tokens=min(agent.max_tokens, 96)))
+    reply = await ask_model(
+        ctx,
+        client,
+        ModelRequest(messages, model=agent.model, max_tokens=min(agent.max_tokens, _DRAFT_TOKENS)),
+    )
     return reply.text.strip()
 
 
@@ -100,17 +156,28 @@ async def fill(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx:
         ModelError: after a correction the output still does not validate; the message says where.
     """
     assert agent.output_type is not None, "fill is for agents with an output type"
-    asked = f"Notes:\n{brief.evidence_text()[:3000]}\n\nRequest: {brief.request}\n\nTask: {task.description} {task.expected_output}"
+    asked = f"Notes:\n{brief.notes()}\n\nRequest: {brief.request}\n\nTask: {task.description} {task.expected_output}"
     messages = [Message("system", agent.persona), Message("user", asked)]
     schema = agent.output_type.model_json_schema()
     problem = ""
     for _ in range(_ATTEMPTS):
-        reply = await ask_model(ctx, client, ModelRequest(tuple(messages), model=agent.model, max_tokens=agent.max_tokens, schema=schema))
+        reply = await ask_model(
+            ctx,
+            client,
+            ModelRequest(tuple(messages), model=agent.model, max_tokens=agent.max_tokens, schema=schema),
+        )
         try:
             return agent.output_type.model_validate_json(reply.text)
         except ValidationError as error:
-            problem = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+            problem = "; ".join(
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+            )
             await ctx.note(f"The output did not fit {agent.output_type.__name__} ({problem}); asked again.")
-            messages += [Message("assistant", reply.text), Message("user", f"That does not fit: {problem}. Answer again, corrected.")]
-    raise ModelError(f"{agent.role}: the model could not fill {agent.output_type.__name__} in {_ATTEMPTS} attempts ({problem}): simplify the type, or use a larger model.")
-
+            messages += [
+                Message("assistant", reply.text),
+                Message("user", f"That does not fit: {problem}. Answer again, corrected."),
+            ]
+    raise ModelError(
+        f"{agent.role}: the model could not fill {agent.output_type.__name__} in {_ATTEMPTS} attempts "
+        f"({problem}): simplify the type, or use a larger model."
+    )

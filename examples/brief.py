@@ -1,8 +1,8 @@
 """A written brief by researcher, analyst and editor: the author fixes the outline, the planner fills in the calls."""
 
-from crewgraph import Agent, Crew, Task
-
 from countries import table
+
+from crewgraph import Agent, Crew, Task
 
 crew = Crew(
     name="brief",

@@ -14,7 +14,9 @@ table = Table.from_csv(
     other_names=["name_zh", "aliases"],
     columns={
         "population": Column("how many people, inhabitants, live there", names=("population", "人口")),
-        "area_km2": Column("land area in square kilometres: its size, how large it is", unit="km²", names=("area", "面积")),
+        "area_km2": Column(
+            "land area in square kilometres: its size, how large it is", unit="km²", names=("area", "面积")
+        ),
         "capital": Column("the capital city", names=("capital", "首都")),
         "continent": Column("the part of the world it lies in", names=("continent", "洲")),
         "currency": Column("the money people pay with", names=("currency", "货币")),

@@ -28,17 +28,30 @@ def check(tasks: Sequence[Task], crew: Crew, *, budget: Budget | None = None) ->
     if not tasks:
         return [Finding(task="-", problem="the plan has no tasks", mend="add at least one")]
     if len(tasks) > MAX_TASKS:
-        return [Finding(task="-", problem=f"the plan has {len(tasks)} tasks", mend=f"use at most {MAX_TASKS}")]
+        return [
+            Finding(task="-", problem=f"the plan has {len(tasks)} tasks", mend=f"use at most {MAX_TASKS}")
+        ]
     try:
         graph = TaskGraph(tasks)
     except InvalidGraph as error:
         return [Finding(task="-", problem=str(error).rstrip("."), mend="mend the dependencies")]
     findings = [f for task in tasks for f in _task(task, graph, crew)]
     loose = [t for t in graph.sinks() if t != tasks[-1].id]
-    findings += [Finding(task=t, problem="nothing uses its result", mend=f"let {tasks[-1].id} depend on it, or drop it") for t in loose]
+    findings += [
+        Finding(
+            task=t, problem="nothing uses its result", mend=f"let {tasks[-1].id} depend on it, or drop it"
+        )
+        for t in loose
+    ]
     calls = sum(t.tool is not None for t in tasks)
     if budget is not None and budget.tool_calls is not None and calls > budget.tool_calls:
-        findings.append(Finding(task="-", problem=f"it calls tools {calls} times, and the budget allows {budget.tool_calls}", mend="ask for less, or raise the budget"))
+        findings.append(
+            Finding(
+                task="-",
+                problem=f"it calls tools {calls} times, and the budget allows {budget.tool_calls}",
+                mend="ask for less, or raise the budget",
+            )
+        )
     return findings
 
 
@@ -70,16 +83,27 @@ def _arguments(task: Task, tool: Tool, graph: TaskGraph, crew: Crew) -> list[Fin
     fields = tool.args.model_fields
     for name in task.args:
         if name not in fields:
-            found.append(Finding(task=task.id, problem=f"{tool.name} has no parameter {name!r}", mend=f"use {', '.join(fields)}"))
+            found.append(
+                Finding(
+                    task=task.id,
+                    problem=f"{tool.name} has no parameter {name!r}",
+                    mend=f"use {', '.join(fields)}",
+                )
+            )
     plain: dict[str, Any] = {}
     for name, info in fields.items():
         if name not in task.args:
             if info.is_required():
-                found.append(Finding(task=task.id, problem=f"{tool.name} needs {name}", mend="give it a value"))
+                found.append(
+                    Finding(task=task.id, problem=f"{tool.name} needs {name}", mend="give it a value")
+                )
             continue
         value = task.args[name]
         if any(True for _ in references(value)):
-            found += [Finding(task=task.id, problem=p, mend="refer to a result of the right type") for p in _referred(name, value, info.annotation, graph, crew)]
+            found += [
+                Finding(task=task.id, problem=p, mend="refer to a result of the right type")
+                for p in _referred(name, value, info.annotation, graph, crew)
+            ]
         else:
             plain[name] = value
     found += _values(task, tool, plain)
@@ -97,14 +121,20 @@ def _values(task: Task, tool: Tool, plain: Mapping[str, Any]) -> list[Finding]:
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]["msg"]
             short = problem if len(problem) < 200 else problem[:200] + "…"
-            found.append(Finding(task=task.id, problem=f"{name}={value!r} does not fit {tool.name} ({short})", mend="give a value that fits"))
+            found.append(
+                Finding(
+                    task=task.id,
+                    problem=f"{name}={value!r} does not fit {tool.name} ({short})",
+                    mend="give a value that fits",
+                )
+            )
     return found
 
 
 def _annotated(info: Any) -> Any:
     from typing import Annotated
 
-    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation  # type: ignore[return-value]
+    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
 
 
 def _referred(name: str, value: Any, annotation: Any, graph: TaskGraph, crew: Crew) -> list[str]:

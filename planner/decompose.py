@@ -20,7 +20,9 @@ from .mentions import Mention, find
 from .reading import Reading, Span
 from .slots import Call, Fit, fit
 
-_CLAUSE = re.compile(r"\s+(?:and(?: also)?|also|as well as)\s+|[;；,，。？?!！]\s*|\s+and,?\s+|并且|以及|还有|同时|和(?=[^和]*[?？]?$)")
+_CLAUSE = re.compile(
+    r"\s+(?:and(?: also)?|also|as well as)\s+|[;；,，。？?!！]\s*|\s+and,?\s+|并且|以及|还有|同时|和(?=[^和]*[?？]?$)"
+)
 _MIN_SIMILAR = 0.12
 _WORTH = 0.9
 _NAME = 2.0
@@ -49,7 +51,9 @@ class Decomposition:
         return list({call.key: call for group in self.groups for call in group.calls}.values())
 
 
-def decompose(request: str, tools: Iterable[Tool], *, earlier: str = "", outline: str = "", collect: bool = False) -> Decomposition:
+def decompose(
+    request: str, tools: Iterable[Tool], *, earlier: str = "", outline: str = "", collect: bool = False
+) -> Decomposition:
     """The calls that a request asks of these tools; none where no tool fits.
 
     `earlier` is the user's message before, read for what this one leaves unsaid. `outline` is an author's task
@@ -66,14 +70,23 @@ def decompose(request: str, tools: Iterable[Tool], *, earlier: str = "", outline
     if len(clauses) < 2 or len(clauses) > 6:
         return whole
     parts = [_choose(offered, Reading(c), Reading(c), None, False) for c in clauses]
-    if all(p.groups and p.certain and p.named for p in parts) and len({g.calls[0].key for p in parts for g in p.groups}) > 1:
+    if (
+        all(p.groups and p.certain and p.named for p in parts)
+        and len({g.calls[0].key for p in parts for g in p.groups}) > 1
+    ):
         covered = {c.key for p in parts for c in p.calls}
         if len(covered) > 1 and not any(g.join for g in whole.groups):
-            return Decomposition(tuple(g for p in parts for g in p.groups), tuple(dict.fromkeys(w for p in parts for w in p.why)), named=True)
+            return Decomposition(
+                tuple(g for p in parts for g in p.groups),
+                tuple(dict.fromkeys(w for p in parts for w in p.why)),
+                named=True,
+            )
     return whole
 
 
-def _choose(tools: Sequence[Tool], reading: Reading, own: Reading, before: Reading | None, collect: bool) -> Decomposition:
+def _choose(
+    tools: Sequence[Tool], reading: Reading, own: Reading, before: Reading | None, collect: bool
+) -> Decomposition:
     options = {(t.name, p): o for t in tools for p, o in t.options.items()}
     found = find(options, reading)
     past = find(options, before) if before else {}
@@ -83,7 +96,11 @@ def _choose(tools: Sequence[Tool], reading: Reading, own: Reading, before: Readi
         mine = {p: found.get((tool.name, p), []) for p in tool.options}
         theirs = {p: past.get((tool.name, p), []) for p in tool.options} if _leans(reading, mine) else None
         fits.append(fit(tool, mine, reading, earlier=theirs))
-    bound = [f for f in fits if f.complete and not f.asks and (f.coverage > 0 or similar[f.tool.name] >= 2 * _MIN_SIMILAR)]
+    bound = [
+        f
+        for f in fits
+        if f.complete and not f.asks and (f.coverage > 0 or similar[f.tool.name] >= 2 * _MIN_SIMILAR)
+    ]
     asked = [f for f in fits if f.complete and f.asks]
     chosen = _cover(bound, similar, reading)
     why = [f"{f.tool.name} fits: {_used(f, reading)}" for f in chosen]
@@ -95,14 +112,21 @@ def _choose(tools: Sequence[Tool], reading: Reading, own: Reading, before: Readi
     links = _chained(fits, chosen)
     why += [f"{g.calls[0].tool.name} takes what another call gives" for g in links]
     groups = (*(g for f in chosen for g in _grouped(f, reading, own)), *links)
-    return Decomposition(groups, tuple(why), certain=not any(f.asks or f.spread for f in chosen), named=any(f.used for f in chosen))
+    return Decomposition(
+        groups,
+        tuple(why),
+        certain=not any(f.asks or f.spread for f in chosen),
+        named=any(f.used for f in chosen),
+    )
 
 
 def _leans(reading: Reading, mentions: Mapping[str, list[Mention]]) -> bool:
     """Whether a message leans on the one before: it says something of this tool, and little else."""
     said = any(m.named for found in mentions.values() for m in found)
-    points_back = re.search(r"\b(it|its|they|their|them|there|that one|what about|how about)\b|它|他们|那|呢", reading.lower)
-    return said and len(reading.terms) <= 4 or points_back is not None
+    points_back = re.search(
+        r"\b(it|its|they|their|them|there|that one|what about|how about)\b|它|他们|那|呢", reading.lower
+    )
+    return (said and len(reading.terms) <= 4) or points_back is not None
 
 
 def _used(chosen: Fit, reading: Reading) -> str:
@@ -134,7 +158,9 @@ def _cover(fits: Sequence[Fit], similar: Mapping[str, float], reading: Reading) 
     while rest:
         best = max(rest, key=score)
         rest.remove(best)
-        if chosen and not any(w >= _NAME and not any(_overlap(span, u) for u in used) for span, w in best.used.items()):
+        if chosen and not any(
+            w >= _NAME and not any(_overlap(span, u) for u in used) for span, w in best.used.items()
+        ):
             continue
         chosen.append(best)
         used |= set(best.used)
@@ -155,7 +181,14 @@ def _chained(fits: Sequence[Fit], chosen: Sequence[Fit]) -> list[Group]:
             continue
         args = dict(f.known)
         for name in f.missing:
-            giver = next((g.calls[0] for g in chosen if gives(g.tool.returns, f.tool.args.model_fields[name].annotation) is not None), None)
+            giver = next(
+                (
+                    g.calls[0]
+                    for g in chosen
+                    if gives(g.tool.returns, f.tool.args.model_fields[name].annotation) is not None
+                ),
+                None,
+            )
             if giver is None:
                 break
             args[name] = giver
@@ -165,13 +198,20 @@ def _chained(fits: Sequence[Fit], chosen: Sequence[Fit]) -> list[Group]:
 
 
 def gives(returns: Any, wanted: Any) -> str | None:
-    """How a result of one type serves as an argument of another: "" as it is, ".value" by that field, None not at all."""
+    """How a result of one type serves as an argument of another: "" as it is, ".value" by a field, None not at all."""
     if returns is wanted and wanted not in (str, Any):
         return ""
     if returns is Fact and wanted in (int, float):
         return ".value"
     if isinstance(returns, type) and issubclass(returns, BaseModel) and not issubclass(returns, Fact):
-        return next((f".{n}" for n, f in returns.model_fields.items() if f.annotation is wanted and wanted in (int, float)), None)
+        return next(
+            (
+                f".{n}"
+                for n, f in returns.model_fields.items()
+                if f.annotation is wanted and wanted in (int, float)
+            ),
+            None,
+        )
     return None
 
 
@@ -183,7 +223,12 @@ def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
         rest = {n: v for n, v in call.args.items() if n != chosen.varied}
         together.setdefault(str(sorted(rest.items(), key=lambda item: item[0])), []).append(call)
     groups = [Group(tuple(calls), join if len(calls) > 1 else None) for calls in together.values()]
-    if len(groups) == 2 and own.says("ratio") and all(len(g.calls) == len(groups[0].calls) for g in groups) and not chosen.spread:
+    if (
+        len(groups) == 2
+        and own.says("ratio")
+        and all(len(g.calls) == len(groups[0].calls) for g in groups)
+        and not chosen.spread
+    ):
         return [Group(pair, "ratio") for pair in zip(groups[0].calls, groups[1].calls, strict=True)]
     return groups
 
@@ -192,7 +237,12 @@ def _join(reading: Reading) -> str | None:
     """The tool that joins figures as the request asks, if it asks for any."""
     if reading.says("total"):
         return "total"
-    if reading.says("ratio") and not any(w.text.lower() in {"than"} for w in reading.words) and "times" not in reading.lower and "倍" not in reading.lower:
+    if (
+        reading.says("ratio")
+        and not any(w.text.lower() in {"than"} for w in reading.words)
+        and "times" not in reading.lower
+        and "倍" not in reading.lower
+    ):
         return "ratio"
     return "compare" if reading.compares else None
 

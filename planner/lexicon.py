@@ -56,14 +56,27 @@ class Lexicon:
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """The vocabulary; read once."""
-    raw: dict[str, Any] = tomllib.loads(files(__package__ or "crewgraph.planner").joinpath("lexicon.toml").read_text("utf-8"))
+    raw: dict[str, Any] = tomllib.loads(
+        files(__package__ or "crewgraph.planner").joinpath("lexicon.toml").read_text("utf-8")
+    )
     extremes = raw["extremes"]
     return Lexicon(
         operations={name: tuple(normal(w) for w in said) for name, said in raw["operations"].items()},
-        kin=tuple(Kin(frozenset(t for w in row["words"] for t in tokens(w, stop=False)[-1:]), row.get("weight", 1.0)) for row in raw["kin"]),
-        **{name: frozenset(extremes[name]) for name in ("lowest", "highest", "earliest", "latest", "not_superlatives")},
+        kin=tuple(
+            Kin(
+                frozenset(t for w in row["words"] for t in tokens(w, stop=False)[-1:]), row.get("weight", 1.0)
+            )
+            for row in raw["kin"]
+        ),
+        **{
+            name: frozenset(extremes[name])
+            for name in ("lowest", "highest", "earliest", "latest", "not_superlatives")
+        },
         small_talk=tuple(normal(p) for p in raw["small_talk"]["phrases"]),
         numbers=raw["numbers"]["words"],
         ordinals=raw["numbers"]["ordinals"],
-        roles={name: Role(frozenset(r["prepositions"]), frozenset(r["parameters"])) for name, r in raw["roles"].items()},
+        roles={
+            name: Role(frozenset(r["prepositions"]), frozenset(r["parameters"]))
+            for name, r in raw["roles"].items()
+        },
     )

@@ -51,7 +51,9 @@ def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Ke
     found: dict[Key, list[Mention]] = {}
     for key, mentions in named.items():
         kept = [m for m in mentions if not any(_inside(m.span, other) for other in spans)]
-        found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[::-1]
+        found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[
+            ::-1
+        ]
     taken = [m.span for key, mentions in found.items() for m in mentions if len(options[key]) > _FEW]
     for key, values in options.items():
         if not found[key]:
@@ -68,7 +70,10 @@ def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:
     for option in values:
         for name in dict.fromkeys((option.value, option.value.replace("_", " "), *option.names)):
             if _HAN.search(name):
-                yield from (Mention(option.value, m.span()) for m in re.finditer(re.escape(name.lower()), reading.lower))
+                yield from (
+                    Mention(option.value, m.span())
+                    for m in re.finditer(re.escape(name.lower()), reading.lower)
+                )
             elif parts := tuple(stem(w.lower()) for w in _WORD.findall(name)):
                 by_first[parts[0]].append((parts, option.value, name))
     words = reading.words
@@ -83,7 +88,9 @@ def _written(name: str, said: list[str]) -> bool:
     """Whether a short name is written as itself, so that it is not taken for a common word."""
     if len(name) > _CASED_UP_TO:
         return True
-    return " ".join(said).removesuffix("'s") == name and not (len(said) == 1 and said[0].lower() == said[0] and said[0] in STOPWORDS)
+    return " ".join(said).removesuffix("'s") == name and not (
+        len(said) == 1 and said[0].lower() == said[0] and said[0] in STOPWORDS
+    )
 
 
 def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> list[Mention]:
@@ -91,7 +98,11 @@ def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> l
     bags = {o.value: set(tokens(" ".join((o.value.replace("_", " "), *o.names, o.about)))) for o in values}
     if len(values) > _FEW and not any(o.about for o in values):
         return []
-    rarity = {t: math.log(1 + len(bags) / sum(t in bag for bag in bags.values())) for bag in bags.values() for t in bag}
+    rarity = {
+        t: math.log(1 + len(bags) / sum(t in bag for bag in bags.values()))
+        for bag in bags.values()
+        for t in bag
+    }
     votes: dict[str, Mention] = {}
     strengths: dict[str, float] = defaultdict(float)
     for term in reading.terms:
@@ -102,14 +113,16 @@ def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> l
         for value, bag in bags.items():
             direct = rarity[term.stem] if term.stem in bag else 0.0
             related = max((w * rarity[t] * 0.8 for t, w in kin.items() if t in bag), default=0.0)
-            if max(direct, related) > 0:
-                scored[value] = max(direct, related)
+            if direct or related:
+                scored[value] = max(direct, related) + 0.2 * min(direct, related)
         if not scored:
             continue
         best = max(scored.values())
         for value, score in scored.items():
-            if score >= 0.99 * best and len([s for s in scored.values() if s >= 0.99 * best]) <= max(1, len(bags) // 3):
-                strengths[value] += score
+            if score >= 0.99 * best and len([s for s in scored.values() if s >= 0.99 * best]) <= max(
+                1, len(bags) // 3
+            ):
+                strengths[value] = max(strengths[value], score)
                 weight = min(0.9, score / math.log(1 + len(bags)))
                 if value not in votes or votes[value].weight < weight:
                     votes[value] = Mention(value, (term.start, term.end), weight)

@@ -30,7 +30,9 @@ _MAX_OPTIONS = 40
 _REPAIRS = 2
 
 
-async def by_model(crew: Crew, request: str, client: ModelClient, ctx: RunContext, *, history: Sequence[Message] = ()) -> Plan:
+async def by_model(
+    crew: Crew, request: str, client: ModelClient, ctx: RunContext, *, history: Sequence[Message] = ()
+) -> Plan:
     """A checked plan written by the model.
 
     Raises:
@@ -38,7 +40,11 @@ async def by_model(crew: Crew, request: str, client: ModelClient, ctx: RunContex
         EngineError: the engine does not answer.
     """
     schema = plan_schema(crew, request)
-    messages = [Message("system", _system(crew)), *history, Message("user", f"Request: {request}\nWrite the plan as JSON.")]
+    messages = [
+        Message("system", _system(crew)),
+        *history,
+        Message("user", f"Request: {request}\nWrite the plan as JSON."),
+    ]
     problem = ""
     for attempt in range(_REPAIRS + 1):
         try:
@@ -48,18 +54,28 @@ async def by_model(crew: Crew, request: str, client: ModelClient, ctx: RunContex
         tasks = _tasks(crew, json.loads(reply.text), request)
         findings = check(tasks, crew, budget=ctx.meter.budget)
         if not findings:
-            note = "The model planned." if not attempt else f"The model planned, and mended its plan {attempt} times."
+            note = (
+                "The model planned."
+                if not attempt
+                else f"The model planned, and mended its plan {attempt} times."
+            )
             return Plan(tasks=tasks, strategy="model", notes=(note,))
         problem = listed(findings)
-        messages += [Message("assistant", reply.text), Message("user", f"That plan cannot be carried out. {problem} Write it again, mended.")]
+        messages += [
+            Message("assistant", reply.text),
+            Message("user", f"That plan cannot be carried out. {problem} Write it again, mended."),
+        ]
     raise InvalidPlan(f"The model's plan stayed wrong after {_REPAIRS} repairs: {problem}")
 
 
 def _system(crew: Crew) -> str:
     agents = "\n".join(f"- {agent.description}" for agent in crew.agents)
-    tools = "\n".join(f"- {t.name}({', '.join(t.args.model_fields)}): {t.description}" for t in crew.toolset.values())
+    tools = "\n".join(
+        f"- {t.name}({', '.join(t.args.model_fields)}): {t.description}" for t in crew.toolset.values()
+    )
     return (
-        "You plan work for a crew. Break the request into the fewest tasks. Each task calls one tool. A task may use the "
+        "You plan work for a crew. Break the request into the fewest tasks. Each task calls one tool. A task may use "
+        "the "
         f'result of an earlier task as "$t1".\n\nAgents:\n{agents}\n\nTools:\n{tools}'
     )
 
@@ -112,9 +128,15 @@ def _tasks(crew: Crew, written: dict[str, Any], request: str) -> tuple[Task, ...
     tasks: list[Task] = []
     for number, item in enumerate(written["tasks"], 1):
         text = f"{item['tool']}: {', '.join(map(str, item['args'].values()))}"
-        tasks.append(Task(id=f"t{number}", description=text, agent=item["agent"], tool=item["tool"], args=item["args"]))
+        tasks.append(
+            Task(id=f"t{number}", description=text, agent=item["agent"], tool=item["tool"], args=item["args"])
+        )
     needed = {need for task in tasks for need in task.needs}
     ends = tuple(task.id for task in tasks if task.id not in needed)
-    answer = Task(id=ANSWER, description=f"Answer the request: {request[:200]}", agent=crew.agents[-1].role, depends_on=ends)
+    answer = Task(
+        id=ANSWER,
+        description=f"Answer the request: {request[:200]}",
+        agent=crew.agents[-1].role,
+        depends_on=ends,
+    )
     return (*tasks, answer)
-

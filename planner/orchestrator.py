@@ -40,7 +40,12 @@ class Orchestrator:
         return await ctx.step("aptitude", self.probe, inputs={}, returns=Aptitude)
 
     async def carry_out(
-        self, request: str, ctx: RunContext, *, history: Sequence[Message] = (), planned: PlanMade | None = None
+        self,
+        request: str,
+        ctx: RunContext,
+        *,
+        history: Sequence[Message] = (),
+        planned: PlanMade | None = None,
     ) -> RunFinished:
         """The answer to a request. With `planned`, the plan that an earlier sitting made is taken up again.
 
@@ -52,7 +57,8 @@ class Orchestrator:
         try:
             if planned is None:
                 await ctx.emit(RunStarted(crew=self.crew.name, request=request))
-                plan = await self.plan(request, ctx, history)
+                async with ctx.deadline():
+                    plan = await self.plan(request, ctx, history)
                 planned = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
                 await ctx.emit(planned)
             return await self._run(request, ctx, history, planned)
@@ -66,7 +72,9 @@ class Orchestrator:
             await ctx.emit(RunErred(error=f"{type(error).__name__}: {error}", code=CrewgraphError.code))
             raise
 
-    async def _run(self, request: str, ctx: RunContext, history: Sequence[Message], planned: PlanMade) -> RunFinished:
+    async def _run(
+        self, request: str, ctx: RunContext, history: Sequence[Message], planned: PlanMade
+    ) -> RunFinished:
         graph = TaskGraph(planned.tasks)
         reasons = planned.strategy == "model"
         worker = CrewWorker(self.crew, graph, self.client, request, language_of(request), history, reasons)

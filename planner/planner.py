@@ -39,7 +39,9 @@ class Planner:
         """
         if not self.crew.tasks and is_small_talk(request):
             answer = Task(id=ANSWER, description="Reply", agent=self.crew.agents[-1].role)
-            return self._checked(Plan(tasks=(answer,), strategy="small_talk", notes=("Small talk: no plan is needed.",)), ctx)
+            return self._checked(
+                Plan(tasks=(answer,), strategy="small_talk", notes=("Small talk: no plan is needed.",)), ctx
+            )
         notes: tuple[str, ...] = ()
         if self.mode != "rules" and not self.crew.tasks:
             aptitude = await self.aptitude()

@@ -84,7 +84,9 @@ class Reading:
         found: list[Word] = []
         for match in _TOKEN.finditer(self.text):
             if _HAN.match(match[0]):
-                found.extend(Word(c, c, match.start() + n, match.start() + n + 1) for n, c in enumerate(match[0]))
+                found.extend(
+                    Word(c, c, match.start() + n, match.start() + n + 1) for n, c in enumerate(match[0])
+                )
             else:
                 found.append(Word(match[0], stem(match[0].lower()), match.start(), match.end()))
         return tuple(found)
@@ -97,7 +99,12 @@ class Reading:
             if word.text.lower() in STOPWORDS and word.text.lower() not in {"when", "where"}:
                 continue
             found.append(word)
-            if _HAN.match(word.text) and n + 1 < len(self.words) and (after := self.words[n + 1]).start == word.end and _HAN.match(after.text):
+            if (
+                _HAN.match(word.text)
+                and n + 1 < len(self.words)
+                and (after := self.words[n + 1]).start == word.end
+                and _HAN.match(after.text)
+            ):
                 pair = word.text + after.text
                 found.append(Word(pair, pair, word.start, after.end))
         return tuple(found)
@@ -211,6 +218,10 @@ class Reading:
         found: list[tuple[str, Span]] = []
         for match in re.finditer(r"\b[A-Z][\w'’-]*(?:\s+(?:of|the|de|la)?\s*[A-Z][\w'’-]*)*", self.text):
             opens = match.start() == 0 or self.text[: match.start()].rstrip()[-1:] in ".!?:"
-            if not (opens and " " not in match[0] and match[0].lower() in STOPWORDS | {"is", "compare", "find", "list", "name", "out", "put"}):
+            if not (
+                opens
+                and " " not in match[0]
+                and match[0].lower() in STOPWORDS | {"is", "compare", "find", "list", "name", "out", "put"}
+            ):
                 found.append((match[0].removesuffix("'s"), match.span()))
         return found

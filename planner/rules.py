@@ -28,13 +28,31 @@ class _Bench:
     tasks: list[Task] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
 
-    def add(self, tool: Tool, args: dict[str, Any], description: str, *, key: str, after: Sequence[str] = (), agent: str | None = None) -> str:
+    def add(
+        self,
+        tool: Tool,
+        args: dict[str, Any],
+        description: str,
+        *,
+        key: str,
+        after: Sequence[str] = (),
+        agent: str | None = None,
+    ) -> str:
         """One bound call as a task; its id."""
         if key in self.ids:
             return self.ids[key]
         task_id = f"{self.prefix}{len(self.tasks) + 1}"
         doer = agent or next((a.role for a in self.crew.holders(tool)), self.crew.agents[-1].role)
-        self.tasks.append(Task(id=task_id, description=description, agent=doer, tool=tool.name, args=args, depends_on=tuple(after)))
+        self.tasks.append(
+            Task(
+                id=task_id,
+                description=description,
+                agent=doer,
+                tool=tool.name,
+                args=args,
+                depends_on=tuple(after),
+            )
+        )
         self.ids[key] = task_id
         return task_id
 
@@ -50,9 +68,18 @@ class _Bench:
             else:
                 args[name] = f"${value}" if isinstance(value, str) and value.startswith("$") else value
                 shown[name] = value
-        return self.add(call.tool, args, f"{call.tool.name.replace('_', ' ')}: {arguments_text(shown)}", key=call.key, after=after, agent=agent)
+        return self.add(
+            call.tool,
+            args,
+            f"{call.tool.name.replace('_', ' ')}: {arguments_text(shown)}",
+            key=call.key,
+            after=after,
+            agent=agent,
+        )
 
-    def groups(self, found: Decomposition, *, after: Sequence[str] = (), agent: str | None = None) -> list[str]:
+    def groups(
+        self, found: Decomposition, *, after: Sequence[str] = (), agent: str | None = None
+    ) -> list[str]:
         """All calls of a decomposition with what joins them; ids of the results."""
         ends: list[str] = []
         for group in found.groups:
@@ -66,7 +93,13 @@ class _Bench:
     def join(self, name: str, ids: Sequence[str], about: str, *, agent: str | None = None) -> str:
         """A task that joins figures; its id."""
         tool = self.crew.toolset[name]
-        return self.add(tool, {"facts": [f"${i}" for i in ids]}, f"{name}: {about}".rstrip(": "), key=f"{name}{ids}", agent=agent)
+        return self.add(
+            tool,
+            {"facts": [f"${i}" for i in ids]},
+            f"{name}: {about}".rstrip(": "),
+            key=f"{name}{ids}",
+            agent=agent,
+        )
 
 
 def _common(calls: Iterable[Call]) -> dict[str, Any]:
@@ -84,7 +117,9 @@ def by_rules(crew: Crew, request: str, *, earlier: str = "") -> Plan:
     found = decompose(request, crew.toolset.values(), earlier=earlier)
     ends = bench.groups(found)
     answerer = crew.agents[-1].role
-    answer = Task(id=ANSWER, description=f"Answer the request: {request[:200]}", agent=answerer, depends_on=tuple(ends))
+    answer = Task(
+        id=ANSWER, description=f"Answer the request: {request[:200]}", agent=answerer, depends_on=tuple(ends)
+    )
     if not ends:
         note = "No tool of this crew fits the request, so the model answers by itself, without evidence."
         return Plan(tasks=(answer,), strategy="direct", notes=(note,))
@@ -104,10 +139,18 @@ def _authored(crew: Crew, request: str, earlier: str) -> Plan:
         if outline.tool is None:
             bench = _Bench(crew, prefix=f"{outline.id}-")
             own = [t for t in crew.tools_of(agent).values() if not t.combines]
-            found = decompose(request, own, earlier=earlier, outline=outline.description, collect=True) if own else Decomposition()
+            found = (
+                decompose(request, own, earlier=earlier, outline=outline.description, collect=True)
+                if own
+                else Decomposition()
+            )
             ends = bench.groups(found, after=outline.needs, agent=agent.role)
             notes += [f"{outline.id}: {why}" for why in found.why]
-            made = [t.id for t in bench.tasks if t.tool and crew.toolset[t.tool].returns is Fact and not crew.toolset[t.tool].combines]
+            made = [
+                t.id
+                for t in bench.tasks
+                if t.tool and crew.toolset[t.tool].returns is Fact and not crew.toolset[t.tool].combines
+            ]
             figures[outline.id] += made
             if not found.groups and Reading(f"{request}\n{outline.description}").compares:
                 ends += _joined(bench, [t for t in tasks if t.id in upstream], agent.role)

@@ -15,7 +15,7 @@ from typing import Any
 from ..tools.builtin.calculate import EXPRESSION
 from ..tools.builtin.table import ORDINAL
 from ..tools.knowledge.documents import QUERY
-from ..tools.text import tokens
+from ..tools.text import stem
 from ..tools.tool import Option, Tool, enumerated
 from .lexicon import lexicon
 from .mentions import Mention
@@ -71,7 +71,13 @@ class Fit:
         return sum(self.used.values())
 
 
-def fit(tool: Tool, mentions: Mapping[str, list[Mention]], reading: Reading, *, earlier: Mapping[str, list[Mention]] | None = None) -> Fit:
+def fit(
+    tool: Tool,
+    mentions: Mapping[str, list[Mention]],
+    reading: Reading,
+    *,
+    earlier: Mapping[str, list[Mention]] | None = None,
+) -> Fit:
     """How a request fits a tool. `earlier` are the mentions of the turn before, for what this one leaves unsaid."""
     schema = tool.parameters
     required = set(schema.get("required", ()))
@@ -100,7 +106,7 @@ def fit(tool: Tool, mentions: Mapping[str, list[Mention]], reading: Reading, *, 
         elif kind in ("integer", "number"):
             found = _number(name, fragment, kind, name in required, reading, spent)
         elif kind == "date":
-            found = [(m[0], m.span(), 1.0) for m in _DATE.finditer(reading.text)][:1]
+            found += [(m[0], m.span(), 1.0) for m in _DATE.finditer(reading.text)][:1]
         elif kind == "text" and name in required:
             found = _text(name, reading, spent)
             asks = asks or bool(found and found[0][1] is None)
@@ -111,7 +117,11 @@ def fit(tool: Tool, mentions: Mapping[str, list[Mention]], reading: Reading, *, 
         elif name in required:
             missing.append(name)
     calls = tuple(Call(tool, args) for args in _product(values))
-    varied = max((n for n in values if n in tool.options), key=lambda n: (len(tool.options[n]), len(values[n])), default="")
+    varied = max(
+        (n for n in values if n in tool.options),
+        key=lambda n: (len(tool.options[n]), len(values[n])),
+        default="",
+    )
     known = {name: found[0] for name, found in values.items()}
     return Fit(tool, calls if not missing else (), known, used, tuple(missing), spread, varied, asks)
 
@@ -170,12 +180,17 @@ def _leads(parameter: str, mention: Mention, reading: Reading) -> bool:
     before = reading.lower[: mention.span[0]].rstrip()
     parts = set(parameter.lower().split("_"))
     for role in lexicon().roles.values():
-        if parts & role.parameters and any(re.search(rf"(?:^|\W){p}$", before) if p.isascii() else before.endswith(p) for p in role.prepositions):
+        if parts & role.parameters and any(
+            re.search(rf"(?:^|\W){p}$", before) if p.isascii() else before.endswith(p)
+            for p in role.prepositions
+        ):
             return True
     return False
 
 
-def _enumerated(options: tuple[Option, ...], mentions: list[Mention], reading: Reading) -> list[tuple[Any, Span | None, float]]:
+def _enumerated(
+    options: tuple[Option, ...], mentions: list[Mention], reading: Reading
+) -> list[tuple[Any, Span | None, float]]:
     scale = _scale(options)
     if scale and not any(m.named and m.span in {s for _, s in reading.extremes} for m in mentions):
         ends = [(scale[extreme], span, 1.0) for extreme, span in reading.extremes if extreme in scale]
@@ -190,7 +205,7 @@ def _scale(options: tuple[Option, ...]) -> dict[str, str]:
     top, bottom = vocabulary.kin[0].stems, vocabulary.kin[1].stems
     found: dict[str, str] = {}
     for option in options:
-        said = set(tokens(" ".join((option.value, *option.names)), stop=False))
+        said = {stem(name.lower()) for name in (option.value, *option.names)}
         if said & top:
             found |= {"highest": option.value, "latest": option.value}
         elif said & bottom:
@@ -204,7 +219,9 @@ def _number(
     if fragment.get("format") == ORDINAL:
         return [(reading.ordinal[0], reading.ordinal[1], 1.0)] if reading.ordinal else []
     for value, span in reading.numbers:
-        if any(s < span[1] and span[0] < e for s, e in spent) or (kind == "integer" and isinstance(value, float)):
+        if any(s < span[1] and span[0] < e for s, e in spent) or (
+            kind == "integer" and isinstance(value, float)
+        ):
             continue
         if not required and not reading.extremes:
             continue
@@ -219,5 +236,9 @@ def _text(name: str, reading: Reading, spent: list[Span]) -> list[tuple[Any, Spa
         return [(text, span, 1.5) for text, span in quoted[:1]]
     if name.lower() in _QUESTION:
         return [(reading.request.strip(), None, 0.0)]
-    free = [(text, span) for text, span in reading.names() if not any(s < span[1] and span[0] < e for s, e in spent)]
-    return [(text, span, 1.0) for text, span in free]
+    free = [
+        (text, span)
+        for text, span in reading.names()
+        if not any(s < span[1] and span[0] < e for s, e in spent)
+    ]
+    return [*((text, span, 1.0) for text, span in free)]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..agents.aptitude import Aptitude
 from ..agents.model import ModelClient
@@ -38,14 +39,14 @@ class Aptitudes:
             await asyncio.to_thread(self._write, {**known, key: asdict(found)})
             return found
 
-    def _read(self) -> dict[str, dict[str, object]]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         try:
             known = json.loads(self._file.read_text("utf-8"))
         except (OSError, ValueError):
             return {}  # not there yet, or spoilt: the quiz is cheap
         return known if isinstance(known, dict) else {}
 
-    def _write(self, known: dict[str, dict[str, object]]) -> None:
+    def _write(self, known: dict[str, dict[str, Any]]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(f"{self._file}.{os.getpid()}")
         fresh.write_text(json.dumps(known, indent=1), "utf-8")

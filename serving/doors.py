@@ -52,5 +52,7 @@ def run_sync(
         CrewgraphError: as `run` does.
         RuntimeError: an event loop is already running; await `run` there.
     """
-    work = run(crew, request, settings=settings, client=client, budget=budget, listeners=listeners, planner=planner)
+    work = run(
+        crew, request, settings=settings, client=client, budget=budget, listeners=listeners, planner=planner
+    )
     return asyncio.run(work)

@@ -16,7 +16,7 @@ from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
 from ..runtime.errors import EngineError, InvalidRequest
-from ..runtime.events import PlanMade, RunFinished, RunResumed
+from ..runtime.events import PlanMade, RunFinished
 from ..runtime.replay import open_replay
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
@@ -41,7 +41,9 @@ class Outcome:
 class LazyClient:
     """A `ModelClient` that brings the engine up at the first call, once, and closes it with the house."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, settings: Settings, stack: AsyncExitStack, on_progress: Callable[[Progress], None] | None
+    ) -> None:
         self._settings = settings
         self._stack = stack
         self._on_progress = on_progress
@@ -80,7 +82,9 @@ class NoEngine(LazyClient):
     """A `ModelClient` for replays: whatever is asked of it was not in the journal."""
 
     async def _ready(self) -> ModelClient:
-        raise EngineError("A replay calls no model, and this one wanted to: the run's code or crew has changed since.")
+        raise EngineError(
+            "A replay calls no model, and this one wanted to: the run's code or crew has changed since."
+        )
 
 
 class House:
@@ -134,8 +138,14 @@ class House:
         if thread_id is not None:
             history = [Message(_role(m.role), m.content) for m in await self.store.messages(thread_id)]
         budget = budget or Budget()
-        options: dict[str, Any] = {"planner": planner, "budget": asdict(budget), "history": [asdict(m) for m in history]}
-        journal = await self.store.create_run(crew.name, text, crew_path=crew_path, options=options, thread_id=thread_id)
+        options: dict[str, Any] = {
+            "planner": planner,
+            "budget": asdict(budget),
+            "history": [asdict(m) for m in history],
+        }
+        journal = await self.store.create_run(
+            crew.name, text, crew_path=crew_path, options=options, thread_id=thread_id
+        )
         async with journal:
             ctx = RunContext(journal, budget=budget, listeners=listeners)
             finished = await self._orchestrator(crew, planner).carry_out(text, ctx, history=history)
@@ -144,7 +154,9 @@ class House:
                 await self.store.add_message(thread_id, "assistant", finished.answer, journal.run_id)
             return _outcome(journal.run_id, thread_id, finished)
 
-    async def plan(self, crew: Crew, request: str, *, history: Sequence[Message] = (), planner: Mode = "auto") -> PlanMade:
+    async def plan(
+        self, crew: Crew, request: str, *, history: Sequence[Message] = (), planner: Mode = "auto"
+    ) -> PlanMade:
         """The plan for a request, made and checked as a run of its own, and not carried out.
 
         Raises:
@@ -152,16 +164,24 @@ class House:
             InvalidPlan: no valid plan could be made.
         """
         text = checked_request(request)
-        journal = await self.store.create_run(crew.name, text, options={"planner": planner, "plan_only": True})
+        journal = await self.store.create_run(
+            crew.name, text, options={"planner": planner, "plan_only": True}
+        )
         async with journal:
             ctx = RunContext(journal)
             plan = await self._orchestrator(crew, planner).plan(text, ctx, history)
             made = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
             await ctx.emit(made)
-            await ctx.emit(RunFinished(answer="(planned only)", seconds=round(ctx.meter.seconds, 3), tokens=ctx.spent.tokens))
+            await ctx.emit(
+                RunFinished(
+                    answer="(planned only)", seconds=round(ctx.meter.seconds, 3), tokens=ctx.spent.tokens
+                )
+            )
             return made
 
-    async def resume(self, run_id: str, crew: Crew, *, listeners: Sequence[Listener] = (), budget: Budget | None = None) -> Outcome:
+    async def resume(
+        self, run_id: str, crew: Crew, *, listeners: Sequence[Listener] = (), budget: Budget | None = None
+    ) -> Outcome:
         """Go on with a run that was broken off; its finished steps are not run again.
 
         Raises:
@@ -177,7 +197,6 @@ class House:
         planner, kept, history = _options(record)
         async with await self.store.open_run(record.id) as journal:
             ctx = RunContext(journal, budget=budget or kept, listeners=listeners)
-            await ctx.emit(RunResumed(finished_steps=sum(e.kind == "step_finished" for e in events)))
             planned = next((e for e in reversed(events) if isinstance(e, PlanMade)), None)
             orchestrator = self._orchestrator(crew, planner)
             finished = await orchestrator.carry_out(record.request, ctx, history=history, planned=planned)
@@ -194,7 +213,7 @@ class House:
             ReplayDiverged: the code now asks for a step that the journal does not hold.
         """
         ctx = await open_replay(self.store, run_id, listeners=listeners)
-        record = ctx.journal.record
+        record = ctx.journal.record or await self.store.find_run(run_id)
         planner, _, history = _options(record)
         finished = await self._orchestrator(crew, planner).carry_out(record.request, ctx, history=history)
         return _outcome(record.id, record.thread_id, finished)
@@ -216,7 +235,10 @@ def checked_request(request: str) -> str:
     if not text:
         raise InvalidRequest("The request is empty: say what you want to know or have done.")
     if len(text) > MAX_REQUEST_CHARS:
-        raise InvalidRequest(f"The request has {len(text):,} characters, and at most {MAX_REQUEST_CHARS:,} are read: shorten it, or put the text in a document to search.")
+        raise InvalidRequest(
+            f"The request has {len(text):,} characters, and at most {MAX_REQUEST_CHARS:,} are read: "
+            "shorten it, or put the text in a document to search."
+        )
     return text
 
 

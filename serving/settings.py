@@ -33,7 +33,9 @@ class Settings:
     home: Path = field(default_factory=_home)
     model_url: str | None = field(default_factory=lambda: os.environ.get(MODEL_URL_VARIABLE) or None)
     model: str | None = field(default_factory=lambda: os.environ.get(MODEL_NAME_VARIABLE) or None)
-    model_key: str | None = field(default_factory=lambda: os.environ.get(MODEL_KEY_VARIABLE) or None, repr=False)
+    model_key: str | None = field(
+        default_factory=lambda: os.environ.get(MODEL_KEY_VARIABLE) or None, repr=False
+    )
 
     @property
     def database(self) -> Path:

@@ -28,7 +28,11 @@ def split_docstring(text: str) -> tuple[str, dict[str, str]]:
             inside = "other"
         elif inside == "about":
             about.append(line.strip())
-        elif inside == "args" and (entry := _ENTRY.match(line)) and (not current or not line.startswith(" " * 8)):
+        elif (
+            inside == "args"
+            and (entry := _ENTRY.match(line))
+            and (not current or not line.startswith(" " * 8))
+        ):
             current = entry[1]
             entries[current] = entry[2].strip()
         elif inside == "args" and current and line.strip():
@@ -47,10 +51,17 @@ def arguments_model(fn: Callable[..., Any], name: str) -> tuple[type[BaseModel],
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(fn).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise InvalidCrew(f"The tool {name!r} takes *{parameter.name}: give each parameter its own name and type.")
+            raise InvalidCrew(
+                f"The tool {name!r} takes *{parameter.name}: give each parameter its own name and type."
+            )
         if parameter.name not in hints:
-            raise InvalidCrew(f"The tool {name!r} has no type for {parameter.name!r}: write one, as in '{parameter.name}: str'.")
+            raise InvalidCrew(
+                f"The tool {name!r} has no type for {parameter.name!r}: write one, as in '{parameter.name}: str'."
+            )
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (hints[parameter.name], Field(default, description=entries.get(parameter.name)))
+        fields[parameter.name] = (
+            hints[parameter.name],
+            Field(default, description=entries.get(parameter.name)),
+        )
     model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     return model, hints.get("return", Any), description

@@ -21,7 +21,8 @@ STOPWORDS = frozenset(
     " do does did has have had can could will would should may might i you he she it we they me my your his her its our"
     " their what which who whom whose when where why how there here please tell give show say so just also about into"
     " out up any some not no yes many much more most less least fewer".split()
-    + "的 了 是 在 和 与 吗 呢 吧 啊 有 我 你 他 她 它 们 这 那 哪 个 些 请 把 被 就 也 都 还 么 什么 多少 怎么 为什么 哪个".split()
+    + "的 了 是 在 和 与 吗 呢 吧 啊 有 我 你 他 她 它 们 这 那 哪 个 些 请 把 被 就 也 都 还 么".split()
+    + "什么 多少 怎么 为什么 哪个".split()
 )
 
 

@@ -57,7 +57,9 @@ class Tool:
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
-            raise InvalidCrew(f"The tool name {self.name!r} is not usable: letters, digits, _ and - only, at most 64.")
+            raise InvalidCrew(
+                f"The tool name {self.name!r} is not usable: letters, digits, _ and - only, at most 64."
+            )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -109,7 +111,9 @@ def correction(error: ValidationError, tool: Tool) -> str:
         elif problem["type"] == "extra_forbidden":
             parts.append(f"{where} is not a parameter (it has: {', '.join(tool.args.model_fields)})")
         elif options:
-            parts.append(f"{where}={problem['input']!r} is not known; {nearest(str(problem['input']), options)}")
+            parts.append(
+                f"{where}={problem['input']!r} is not known; {nearest(str(problem['input']), options)}"
+            )
         else:
             parts.append(f"{where}={problem['input']!r}: {problem['msg'].lower()}")
     return "; ".join(parts)
@@ -120,7 +124,9 @@ def nearest(said: str, options: tuple[Option, ...]) -> str:
     import difflib
 
     names = {name.lower(): option.value for option in options for name in (option.value, *option.names)}
-    close = list(dict.fromkeys(names[key] for key in difflib.get_close_matches(said.lower(), names, n=4, cutoff=0.6)))
+    close = list(
+        dict.fromkeys(names[key] for key in difflib.get_close_matches(said.lower(), names, n=4, cutoff=0.6))
+    )
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"it is one of {', '.join(o.value for o in options[:8])}{' …' if len(options) > 8 else ''}"
@@ -160,7 +166,9 @@ def tool(
         own = name or function.__name__
         model, returns, description = arguments_model(function, own)
         if not description:
-            raise InvalidCrew(f"The tool {own!r} has no docstring: say in a sentence what it does, the planner chooses by it.")
+            raise InvalidCrew(
+                f"The tool {own!r} has no docstring: say in a sentence what it does, the planner chooses by it."
+            )
         options = _options(model, names or {})
         run = _async(function)
         if returns in (int, float, str):
@@ -184,22 +192,44 @@ def _as_fact(
     run: Callable[..., Awaitable[Any]], name: str, unit: str, options: Mapping[str, tuple[Option, ...]]
 ) -> Callable[..., Awaitable[Fact]]:
     """The function's bare result as a fact: what it tells is the tool's name, of what its arguments."""
-    quantity = re.sub(r"^(?:get|find|fetch|look_?up|read|query|show|calculate|compute)_", "", name).replace("_", " ")
+    quantity = re.sub(r"^(?:get|find|fetch|look_?up|read|query|show|calculate|compute)_", "", name).replace(
+        "_", " "
+    )
 
     async def fact(**values: Any) -> Fact:
         found = await run(**values)
-        said = {name: str(getattr(value, "value", value)) for name, value in values.items() if value is not None}
+        said = {
+            name: str(getattr(value, "value", value)) for name, value in values.items() if value is not None
+        }
         chinese = {
-            name: next((n for o in options.get(name, ()) if o.value == text for n in o.names if language_of(n) == "zh"), text)
+            name: next(
+                (
+                    n
+                    for o in options.get(name, ())
+                    if o.value == text
+                    for n in o.names
+                    if language_of(n) == "zh"
+                ),
+                text,
+            )
             for name, text in said.items()
         }
         local = {"zh": {"label": "，".join(chinese.values())}} if chinese != said else {}
-        return Fact(label=", ".join(said.values()), quantity=quantity, value=found, unit=unit, source=name, local=local)
+        return Fact(
+            label=", ".join(said.values()),
+            quantity=quantity,
+            value=found,
+            unit=unit,
+            source=name,
+            local=local,
+        )
 
     return fact
 
 
-def _options(model: type[BaseModel], names: Mapping[str, Mapping[str, list[str]]]) -> dict[str, tuple[Option, ...]]:
+def _options(
+    model: type[BaseModel], names: Mapping[str, Mapping[str, list[str]]]
+) -> dict[str, tuple[Option, ...]]:
     schema = model.model_json_schema()
     found: dict[str, tuple[Option, ...]] = {}
     for parameter, fragment in schema.get("properties", {}).items():
@@ -227,7 +257,9 @@ def from_langchain(base: BaseTool) -> Tool:
     """
     schema = base.tool_call_schema
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise InvalidCrew(f"The langchain tool {base.name!r} has no pydantic argument schema: give it one (args_schema=…).")
+        raise InvalidCrew(
+            f"The langchain tool {base.name!r} has no pydantic argument schema: give it one (args_schema=…)."
+        )
 
     async def run(**values: Any) -> Any:
         return await base.ainvoke(values)

@@ -47,7 +47,9 @@ class Toolset(Mapping[str, Tool]):
         try:
             return self._tools[name]
         except KeyError:
-            raise InvalidInput(f"There is no tool {name!r} here; there are: {', '.join(self._tools) or 'none'}.") from None
+            raise InvalidInput(
+                f"There is no tool {name!r} here; there are: {', '.join(self._tools) or 'none'}."
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._tools
@@ -73,6 +75,7 @@ class Toolset(Mapping[str, Tool]):
             inputs=dict(arguments),
             effect=tool.effect,
             cost=lambda _: Cost(tool_calls=1),
+            reserve=Cost(tool_calls=1),
         )
 
 

@@ -32,7 +32,13 @@ class Stated(Protocol):
 def number_text(value: Number, *, unit: str = "") -> str:
     """A number as people read it: thousands separated, at most six significant decimals, its unit behind."""
     if isinstance(value, float) and not value.is_integer():
-        text = f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}" if abs(value) < 1000 else f"{value:,.2f}"
+        text = (
+            f"{value:,.0f}"
+            if abs(value) >= 1e6
+            else f"{value:,.6g}"
+            if abs(value) < 1000
+            else f"{value:,.2f}"
+        )
     else:
         text = f"{int(value):,}"
     return f"{text} {unit}" if unit else text
@@ -67,7 +73,13 @@ class Fact(BaseModel):
         """For example "Germany: population 82,927,922."."""
         label, quantity = self.named("label", lang), self.named("quantity", lang)
         stop, colon = ("。", "：") if lang == "zh" else (".", ": ")
-        name = f"{label}{colon}{quantity} " if label and quantity else f"{label or quantity}{colon}" if label or quantity else ""
+        name = (
+            f"{label}{colon}{quantity} "
+            if label and quantity
+            else f"{label or quantity}{colon}"
+            if label or quantity
+            else ""
+        )
         return f"{name}{self.amount()}{stop}"
 
     def evidence(self, lang: Language) -> list[str]:
@@ -108,13 +120,18 @@ class Comparison(BaseModel):
         """Who has more, by how much, by how many percent, and how many times; texts stand side by side."""
         if not self._figures:
             same = len({f.value for f in self.facts}) == 1
-            listed = " ".join(f.statement(lang) for f in self.facts)
-            return listed + (("两者相同。" if same else "两者不同。") if lang == "zh" else (" They are the same." if same else " They differ."))
-        first, last, high, low = self._ends
-        quantity = first.named("quantity", lang)
+            side_by_side = " ".join(f.statement(lang) for f in self.facts)
+            return side_by_side + (
+                "" if not same else "两者相同。" if lang == "zh" else " They are the same."
+            )
+        quantity = self.facts[0].named("quantity", lang)
         if len(self.facts) > 2:
             listed = [f"{f.named('label', lang)} {f.amount()}" for f in self.facts]
-            order = f"按{quantity}从高到低：" + "，".join(listed) if lang == "zh" else f"By {quantity or 'value'}, highest first: " + ", ".join(listed)
+            order = (
+                f"按{quantity}从高到低：" + "，".join(listed)
+                if lang == "zh"
+                else f"By {quantity or 'value'}, highest first: " + ", ".join(listed)
+            )
             return order + ("。" if lang == "zh" else ". ") + self._pair(lang)
         return self._pair(lang)
 
@@ -124,16 +141,29 @@ class Comparison(BaseModel):
         gap = high - low
         whole = all(isinstance(f.value, int) for f in (first, last))
         if gap == 0:
-            same = f"{a}和{b}的{quantity}相同" if lang == "zh" else f"{a} and {b} have the same {quantity or 'value'}"
+            same = (
+                f"{a}和{b}的{quantity}相同"
+                if lang == "zh"
+                else f"{a} and {b} have the same {quantity or 'value'}"
+            )
             return f"{same}{'：' if lang == 'zh' else ': '}{first.amount()}{'。' if lang == 'zh' else '.'}"
         difference = number_text(int(gap) if whole else _tidy(gap), unit=first.unit)
         more, less = _share(gap, low), _share(gap, high)
         both = more is not None and less is not None and low > 0
         if lang == "zh":
-            tail = f"，{a}多 {more:.1f}%（{b}少 {less:.1f}%），前者是后者的 {high / low:.2f} 倍" if both else ""
+            tail = (
+                f"，{a}多 {more:.1f}%（{b}少 {less:.1f}%），前者是后者的 {high / low:.2f} 倍" if both else ""
+            )
             return f"{a}的{quantity}更高：{first.amount()}，{b}为 {last.amount()}，相差 {difference}{tail}。"
-        tail = f", which is {more:.1f}% more ({b} has {less:.1f}% less), or {high / low:.2f} times as much" if both else ""
-        return f"{a} has the higher {quantity or 'value'}: {first.amount()} against {last.amount()} for {b}. The difference is {difference}{tail}."
+        tail = (
+            f", which is {more:.1f}% more ({b} has {less:.1f}% less), or {high / low:.2f} times as much"
+            if both
+            else ""
+        )
+        verdict = (
+            f"{a} has the higher {quantity or 'value'}: {first.amount()} against {last.amount()} for {b}."
+        )
+        return f"{verdict} The difference is {difference}{tail}."
 
     def evidence(self, lang: Language) -> list[str]:
         """Every fact, then how the percentage was worked out."""
@@ -142,7 +172,9 @@ class Comparison(BaseModel):
             return lines
         _, _, high, low = self._ends
         if low > 0 and high != low:
-            lines.append(f"({number_text(high)} − {number_text(low)}) ÷ {number_text(low)} = {(high - low) / low * 100:.2f}%")
+            lines.append(
+                f"({number_text(high)} − {number_text(low)}) ÷ {number_text(low)} = {(high - low) / low * 100:.2f}%"
+            )
         return lines
 
 
@@ -168,11 +200,14 @@ class Total(BaseModel):
     def statement(self, lang: Language) -> str:
         """The sum and the mean."""
         unit, quantity = self.facts[0].unit, self.facts[0].named("quantity", lang)
-        mean = _tidy(float(self.sum) / len(self.facts))
+        whole = number_text(self.sum, unit=unit)
+        average = number_text(_tidy(float(self.sum) / len(self.facts)), unit=unit)
         names = [f.named("label", lang) for f in self.facts]
         if lang == "zh":
-            return f"{'、'.join(names)}的{quantity}合计 {number_text(self.sum, unit=unit)}，平均 {number_text(mean, unit=unit)}。"
-        return f"Together, {', '.join(names)} have a {quantity or 'value'} of {number_text(self.sum, unit=unit)}; the average is {number_text(mean, unit=unit)}."
+            return f"{'、'.join(names)}的{quantity}合计 {whole}，平均 {average}。"
+        return (
+            f"Together, {', '.join(names)} have a {quantity or 'value'} of {whole}; the average is {average}."
+        )
 
     def evidence(self, lang: Language) -> list[str]:
         """Every fact that was added."""
@@ -197,8 +232,11 @@ class Ranking(BaseModel):
         if self.place is not None:
             at = f"{first.named('label', lang)} ({first.amount()})"
             if lang == "zh":
-                return f"{'在' + self.within + '，' if self.within else ''}{quantity}{'从高到低' if self.order == 'highest' else '从低到高'}排第 {self.place} 的是{at}。"
-            return f"Number {self.place} by {quantity}{' in ' + self.within if self.within else ''}, {self.order} first, is {at}."
+                place = f"在{self.within}，" if self.within else ""
+                end = "从高到低" if self.order == "highest" else "从低到高"
+                return f"{place}{quantity}{end}排第 {self.place} 的是{at}。"
+            place = f" in {self.within}" if self.within else ""
+            return f"Number {self.place} by {quantity}{place}, {self.order} first, is {at}."
         listed = [f"{f.named('label', lang)} ({f.amount()})" for f in self.facts]
         if lang == "zh":
             place = f"在{self.within}，" if self.within else ""
@@ -211,7 +249,11 @@ class Ranking(BaseModel):
     def evidence(self, lang: Language) -> list[str]:
         """The ranked facts, and among how many they were found."""
         lines = [line for fact in self.facts for line in fact.evidence(lang)]
-        return [*lines, f"共比较 {self.of} 行" if lang == "zh" else f"compared {self.of} rows"] if self.of else lines
+        return (
+            [*lines, f"共比较 {self.of} 行" if lang == "zh" else f"compared {self.of} rows"]
+            if self.of
+            else lines
+        )
 
 
 class Count(BaseModel):
@@ -254,7 +296,7 @@ class Calculation(BaseModel):
 
 
 class Passage(BaseModel):
-    """A piece of a document: its text, the file and heading it stands under, and how well it fits."""
+    """A piece of a document: its text, the file and heading it stands under, how well it fits, and what to quote."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -262,6 +304,12 @@ class Passage(BaseModel):
     source: str
     heading: str = ""
     score: float = 0.0
+    quote: str = ""
+
+    def cited(self) -> str:
+        """The quotation as it is shown in an answer, with where it stands."""
+        place = f"{self.source}, “{self.heading.split(' › ')[-1]}”" if self.heading else self.source
+        return f"> {' '.join((self.quote or self.text).split())}\n> — [{place}]"
 
 
 class Passages(BaseModel):
@@ -276,9 +324,8 @@ class Passages(BaseModel):
         """The best passage, quoted, with its source; or that nothing was found."""
         if not self.passages:
             return "文档中没有找到相关内容。" if lang == "zh" else "The documents say nothing about this."
-        best = self.passages[0]
-        return f"{best.text} [{best.source}]"
+        return self.passages[0].cited()
 
     def evidence(self, lang: Language) -> list[str]:
         """Where each passage stands."""
-        return [f"[{p.source}] {p.heading}: {p.text[:240]}" for p in self.passages]
+        return [f"[{p.source}] {p.heading}: {(p.quote or p.text)[:300]}" for p in self.passages]

@@ -58,8 +58,10 @@ class React:
 
     async def run(self, task: Task, brief: Brief) -> list[tuple[str, Any]]:
         """Reason until finished or out of turns; the (tool, JSON result) pairs that were gathered, in order."""
-        notes = brief.evidence_text()[:2000]
-        asked = f"Request: {brief.request}\n\nTask: {task.description}" + (f"\n\nKnown so far:\n{notes}" if notes else "")
+        notes = brief.notes()
+        asked = f"Request: {brief.request}\n\nTask: {task.description}" + (
+            f"\n\nKnown so far:\n{notes}" if notes else ""
+        )
         first: ReactState = {
             "messages": [Message("system", self._system()), Message("user", asked)],
             "action": {},
@@ -70,14 +72,21 @@ class React:
         return [(item["tool"], item["value"]) for item in last["seen"]]
 
     def _system(self) -> str:
-        listed = "\n".join(f"- {t.name}({', '.join(t.args.model_fields)}): {t.description}" for t in self.toolset.values() if not t.combines)
-        return f"{self.agent.persona}\n\nYou may use these tools, one at a time:\n{listed}\n- {FINISH}: when you know enough"
+        listed = "\n".join(
+            f"- {t.name}({', '.join(t.args.model_fields)}): {t.description}"
+            for t in self.toolset.values()
+            if not t.combines
+        )
+        offer = f"You may use these tools, one at a time:\n{listed}\n- {FINISH}: when you know enough"
+        return f"{self.agent.persona}\n\n{offer}"
 
     async def _decide(self, state: ReactState) -> dict[str, Any]:
         if state["turns"] >= self.agent.max_turns:
             await self.ctx.note(f"{self.agent.role} stopped after {self.agent.max_turns} turns.")
             return {"action": {"tool": FINISH}}
-        request = ModelRequest(tuple(state["messages"]), model=self.agent.model, max_tokens=200, schema=self.action_schema())
+        request = ModelRequest(
+            tuple(state["messages"]), model=self.agent.model, max_tokens=200, schema=self.action_schema()
+        )
         reply = await ask_model(self.ctx, self.client, request)
         said = [*state["messages"], Message("assistant", reply.text)]
         return {"action": json.loads(reply.text), "messages": said, "turns": state["turns"] + 1}
@@ -115,4 +124,9 @@ class React:
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

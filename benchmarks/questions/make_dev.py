@@ -23,7 +23,13 @@ CHINESE = {"Canberra": "堪培拉", "Thai Baht": "泰铢", "Asia": "亚洲"}
 
 # What a right run has to use for each form of question.
 VERDICT = ["lookup", "compare"]  # which one is more, in what order
-FIGURE = ["lookup", "calculate"]  # by how much, how many times, how many percent, together
+FIGURE = {  # by how much, how many times, how many percent, together
+    "difference": ["lookup", "compare"],
+    "percent": ["lookup", "compare"],
+    "ratio": ["lookup", ["compare", "ratio"]],
+    "sum": ["lookup", "total"],
+    "density": ["lookup", "ratio"],
+}
 CELL = ["lookup"]
 RANKING = ["rank"]
 MANUAL = ["search_documents"]
@@ -130,7 +136,7 @@ def figure(question: str, form: str, names: list[str], column: str, winner: bool
     expect: Wanted = [called(max(names, key=lambda name: TABLE[name][column]))] if winner else []
     return {
         "question": question,
-        "tools": FIGURE,
+        "tools": FIGURE[form],
         "expect": [*expect, wanted],
         "evidence": figures(names, column),
     }
@@ -162,7 +168,7 @@ def density(question: str, name: str) -> Row:
     row = TABLE[name]
     return {
         "question": question,
-        "tools": FIGURE,
+        "tools": FIGURE["density"],
         "expect": [fraction(row["population"] / row["area_km2"])],
         "evidence": [str(row["population"]), str(row["area_km2"])],
     }

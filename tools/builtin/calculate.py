@@ -52,7 +52,9 @@ def evaluate(expression: str) -> Number:
     except ToolError:
         raise
     except SyntaxError:
-        raise ToolError(f"{expression!r} is not arithmetic: write numbers joined by + - * / ** and parentheses.") from None
+        raise ToolError(
+            f"{expression!r} is not arithmetic: write numbers joined by + - * / ** and parentheses."
+        ) from None
     except ZeroDivisionError:
         raise ToolError(f"{expression!r} divides by zero.") from None
     except (ValueError, OverflowError, TypeError) as error:
@@ -61,7 +63,16 @@ def evaluate(expression: str) -> Number:
 
 def _python(expression: str) -> str:
     text = re.sub(r"(?<=\d)[,_](?=\d{3}\b)", "", expression)
-    for sign, plain in {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**", "（": "(", "）": ")"}.items():
+    for sign, plain in {
+        "×": "*",
+        "·": "*",
+        "÷": "/",
+        "−": "-",
+        "–": "-",
+        "^": "**",
+        "（": "(",
+        "）": ")",
+    }.items():
         text = text.replace(sign, plain)
     text = re.sub(r"(\d+(?:\.\d+)?)\s*%\s*(?:of|的)\s*", r"(\1/100)*", text, flags=re.IGNORECASE)
     return re.sub(r"(\d+(?:\.\d+)?)\s*%(?!\s*[\d(])", r"(\1/100)", text).strip()
@@ -88,7 +99,9 @@ def _value(node: ast.expr) -> Number:
             return _FUNCTIONS[name](*(_value(part) for part in parts))
         case _:
             pass
-    raise ToolError(f"{ast.unparse(node)!r} is not arithmetic: only numbers, + - * / ** and functions such as sqrt are.")
+    raise ToolError(
+        f"{ast.unparse(node)!r} is not arithmetic: only numbers, + - * / ** and functions such as sqrt are."
+    )
 
 
 @tool

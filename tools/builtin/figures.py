@@ -16,16 +16,22 @@ from ..values import Comparison, Fact, FactLike, Total
 def _figures(facts: list[Fact], purpose: str) -> list[Fact]:
     for fact in facts:
         if isinstance(fact.value, str):
-            raise ToolError(f"{fact.label or 'A value'} has no figure to {purpose} ({fact.quantity or 'value'}: {fact.value!r}).")
+            raise ToolError(
+                f"{fact.label or 'A value'} has no figure to {purpose} ({fact.quantity or 'value'}: {fact.value!r})."
+            )
     units = {fact.unit for fact in facts if fact.unit}
     if len(units) > 1:
-        raise ToolError(f"These figures have different units ({', '.join(sorted(units))}): convert them first.")
+        raise ToolError(
+            f"These figures have different units ({', '.join(sorted(units))}): convert them first."
+        )
     return facts
 
 
 @tool
 def compare(facts: Annotated[list[FactLike], Field(min_length=2)]) -> Comparison:
-    """Compare figures of the same kind: which is more or less, the difference, the percentage, the ratio. 比较数值的大小、差、百分比、倍数.
+    """Compare figures of the same kind: which is more or less, the difference, the percentage, the ratio.
+
+    比较数值的大小、差、百分比、倍数.
 
     Args:
         facts: The figures to compare, two or more, as results of earlier tasks.
@@ -54,18 +60,27 @@ def ratio(facts: Annotated[list[FactLike], Field(min_length=2, max_length=2)]) -
     """
     for fact in facts:
         if isinstance(fact.value, str):
-            raise ToolError(f"{fact.label or 'A value'} has no figure to divide ({fact.quantity or 'value'}: {fact.value!r}).")
+            raise ToolError(
+                f"{fact.label or 'A value'} has no figure to divide ({fact.quantity or 'value'}: {fact.value!r})."
+            )
     of, by = facts
     if not float(by.value):
-        raise ToolError(f"The {by.quantity or 'second figure'} of {by.label or 'it'} is zero: nothing can be divided by it.")
+        raise ToolError(
+            f"The {by.quantity or 'second figure'} of {by.label or 'it'} is zero: nothing can be divided by it."
+        )
     same = of.quantity == by.quantity
     names = {lang: _ratio_names(of, by, lang) for lang in ("zh",) if lang in of.local or lang in by.local}
     return Fact(
         **_ratio_names(of, by, "en"),
-        value=float(f"{float(of.value) / float(by.value):.12g}"),
+        value=_rounded(float(of.value) / float(by.value)),
         unit="" if same or of.unit == by.unit else f"{of.unit or of.quantity} per {by.unit or by.quantity}",
         local=names,
     )
+
+
+def _rounded(value: float) -> float:
+    """Two decimals, or four significant digits where that says more."""
+    return round(value, 2) if abs(value) >= 10 else float(f"{value:.4g}")
 
 
 def _ratio_names(of: Fact, by: Fact, lang: Language) -> dict[str, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ConfigDict, Field, create_model
 
 from ...runtime.errors import InvalidCrew, ToolError
 from ..tool import Option, Tool
 from ..values import Passage, Passages
+from .table import choice
 
 MAX_BYTES = 256_000
 """Larger files are refused: no local model could read them."""
@@ -38,7 +38,9 @@ def read_file(folder: str | Path) -> Tool:
             raise ToolError(f"{path!r} lies outside the allowed folder {root.name}.")
         try:
             if file.stat().st_size > MAX_BYTES:
-                raise ToolError(f"{path!r} is larger than {MAX_BYTES:,} bytes: search it instead of reading it whole.")
+                raise ToolError(
+                    f"{path!r} is larger than {MAX_BYTES:,} bytes: search it instead of reading it whole."
+                )
             text = file.read_text(encoding="utf-8")
         except OSError as error:
             raise ToolError(f"{path!r} cannot be read: {error.strerror}.") from None
@@ -52,7 +54,14 @@ def read_file(folder: str | Path) -> Tool:
     model = create_model(
         "read_file_arguments",
         __config__=ConfigDict(extra="forbid"),
-        path=(Literal[tuple(inside)], Field(description="The file, relative to the folder.")),
+        path=(choice(inside), Field(description="The file, relative to the folder.")),
     )
     options = {"path": tuple(Option(p, (Path(p).name,)) for p in inside)}
-    return Tool("read_file", f"Read, open or summarise one whole file of the folder {root.name}.", model, Passages, run, options=options)
+    return Tool(
+        "read_file",
+        f"Read, open or summarise one whole file of the folder {root.name}.",
+        model,
+        Passages,
+        run,
+        options=options,
+    )

@@ -48,7 +48,8 @@ def _cell(text: str) -> Cell:
         return plain
 
 
-def _choice(values: Sequence[str]) -> Any:
+def choice(values: Sequence[str]) -> Any:
+    """The type that takes exactly these values."""
     return Literal[tuple(values)]
 
 
@@ -98,7 +99,9 @@ class Table:
         header = list(records[0]) if records else []
         for column in (key, *columns, *other_names, *groups):
             if column not in header:
-                raise InvalidCrew(f"The table {file.name} has no column {column!r}; it has: {', '.join(header) or 'no rows'}.")
+                raise InvalidCrew(
+                    f"The table {file.name} has no column {column!r}; it has: {', '.join(header) or 'no rows'}."
+                )
         rows: dict[str, dict[str, Cell]] = {}
         names: dict[str, tuple[str, ...]] = {}
         for record in records:
@@ -108,7 +111,17 @@ class Table:
             rows[own] = {column: _cell(record[column] or "") for column in {*columns, *groups}}
             others = (part.strip() for column in other_names for part in (record[column] or "").split(";"))
             names[own] = tuple(part for part in others if part)
-        return cls(rows, columns, thing, file.name, names, tuple(groups), group_names or {}, name, plural or thing + "s")
+        return cls(
+            rows,
+            columns,
+            thing,
+            file.name,
+            names,
+            tuple(groups),
+            group_names or {},
+            name,
+            plural or thing + "s",
+        )
 
     def fact(self, row: str, column: str) -> Fact | None:
         """One cell as a fact, or None where the table is silent."""
@@ -122,10 +135,12 @@ class Table:
             if chinese:
                 local.setdefault("zh", {})[what] = chinese
         english = next((n for n in about.names if language_of(n) == "en"), column)
-        return Fact(label=row, quantity=english, value=value, unit=about.unit, source=self.source, local=local)
+        return Fact(
+            label=row, quantity=english, value=value, unit=about.unit, source=self.source, local=local
+        )
 
     def tools(self) -> list[Tool]:
-        """`lookup`, `rank` and, where rows can be narrowed, `count_rows`; prefixed by the table's name if it has one."""
+        """`lookup`, `rank` and, where rows can be narrowed, `count_rows`; prefixed by the table's name."""
         made = [self._lookup(), self._rank()]
         return [*made, self._count()] if self.groups else made
 
@@ -136,10 +151,14 @@ class Table:
         return tuple(Option(row, self.names.get(row, ())) for row in self.rows)
 
     def _columns(self, columns: Sequence[str]) -> tuple[Option, ...]:
-        return tuple(Option(c, (c.replace("_", " "), *self.columns[c].names), self.columns[c].about) for c in columns)
+        return tuple(
+            Option(c, (c.replace("_", " "), *self.columns[c].names), self.columns[c].about) for c in columns
+        )
 
     def _within(self) -> tuple[Option, ...]:
-        found = dict.fromkeys(str(row[g]) for g in self.groups for row in self.rows.values() if row.get(g) is not None)
+        found = dict.fromkeys(
+            str(row[g]) for g in self.groups for row in self.rows.values() if row.get(g) is not None
+        )
         return tuple(Option(value, self.group_names.get(value, ())) for value in sorted(found))
 
     def _narrowed(self, within: str | None) -> list[str]:
@@ -157,36 +176,62 @@ class Table:
         model = create_model(
             "lookup_arguments",
             __config__=ConfigDict(extra="forbid"),
-            row=(_choice(list(self.rows)), Field(description=f"The {self.thing}.")),
-            column=(_choice(list(self.columns)), Field(description="What is asked of it.")),
+            row=(choice(list(self.rows)), Field(description=f"The {self.thing}.")),
+            column=(choice(list(self.columns)), Field(description="What is asked of it.")),
         )
         listed = "; ".join(f"{name} ({column.about})" for name, column in self.columns.items())
         text = f"Look up one fact about one {self.thing}: {listed}."
-        return Tool(self._named("lookup"), text, model, Fact, lookup, options={"row": self._rows(), "column": self._columns(list(self.columns))})
+        return Tool(
+            self._named("lookup"),
+            text,
+            model,
+            Fact,
+            lookup,
+            options={"row": self._rows(), "column": self._columns(list(self.columns))},
+        )
 
     def _rank(self) -> Tool:
-        numeric = [c for c in self.columns if any(isinstance(row.get(c), int | float) for row in self.rows.values())]
+        numeric = [
+            c for c in self.columns if any(isinstance(row.get(c), int | float) for row in self.rows.values())
+        ]
 
         async def rank(column: str, order: str, within: str | None, limit: int, place: int | None) -> Ranking:
-            rows = [f for row in self._narrowed(within) if (f := self.fact(row, column)) and not isinstance(f.value, str)]
+            rows = [
+                f
+                for row in self._narrowed(within)
+                if (f := self.fact(row, column)) and not isinstance(f.value, str)
+            ]
             if not rows:
-                raise ToolError(f"The table {self.source} has no {column} figures{f' in {within}' if within else ''}.")
+                raise ToolError(
+                    f"The table {self.source} has no {column} figures{f' in {within}' if within else ''}."
+                )
             rows.sort(key=lambda fact: float(fact.value), reverse=order == "highest")
             if place is not None and place > len(rows):
-                raise ToolError(f"There is no number {place}: only {len(rows)} {self.plural} have a {column} figure{f' in {within}' if within else ''}.")
+                raise ToolError(
+                    f"There is no number {place}: only {len(rows)} {self.plural} have a {column} figure"
+                    f"{f' in {within}' if within else ''}."
+                )
             shown = rows[:limit] if place is None else rows[place - 1 : place]
             return Ranking(facts=shown, order=order, within=within or "", of=len(rows), place=place)
 
         within = self._within()
         fields: dict[str, Any] = {
-            "column": (_choice(numeric), Field(description="The figure to rank by.")),
+            "column": (choice(numeric), Field(description="The figure to rank by.")),
             "order": (Literal["highest", "lowest"], Field(description="Which end comes first.")),
             "limit": (int, Field(1, ge=1, le=50, description="How many to name.")),
             "place": (
                 int | None,
-                Field(None, ge=1, description="Only the one at this place: 3 for the third.", json_schema_extra={"format": ORDINAL}),
+                Field(
+                    None,
+                    ge=1,
+                    description="Only the one at this place: 3 for the third.",
+                    json_schema_extra={"format": ORDINAL},
+                ),
             ),
-            "within": (_choice([o.value for o in within]) | None if within else None, Field(None, description="Narrow to this group.")),
+            "within": (
+                choice([o.value for o in within]) | None if within else None,
+                Field(None, description="Narrow to this group."),
+            ),
         }
         model = create_model("rank_arguments", __config__=ConfigDict(extra="forbid"), **fields)
         order = (
@@ -201,13 +246,15 @@ class Table:
 
     def _count(self) -> Tool:
         async def count(within: str) -> Count:
-            return Count(count=len(self._narrowed(within)), what=self.plural, within=within, source=self.source)
+            return Count(
+                count=len(self._narrowed(within)), what=self.plural, within=within, source=self.source
+            )
 
         options = self._within()
         model: type[BaseModel] = create_model(
             "count_rows_arguments",
             __config__=ConfigDict(extra="forbid"),
-            within=(_choice([o.value for o in options]), Field(description="The group to count in.")),
+            within=(choice([o.value for o in options]), Field(description="The group to count in.")),
         )
         text = f"Count how many {self.plural} there are in a group, the number of {self.plural}."
         return Tool(self._named("count_rows"), text, model, Count, count, options={"within": options})

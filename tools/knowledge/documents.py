@@ -7,6 +7,7 @@ Term weights are in the stored vectors, inverse document frequencies come from Q
 from __future__ import annotations
 
 import asyncio
+import math
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, Field, create_model
 
 from ...runtime.errors import InvalidCrew
-from ..text import tokens
+from ..text import language_of, tokens
 from ..tool import Tool
 from ..values import Passage, Passages
 from .passages import read_folder
+from .question import understand
+from .quoting import window
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -30,11 +33,32 @@ QUERY = "query"
 _K1, _B = 1.2, 0.75
 _COLLECTION = "passages"
 _HEADING_WEIGHT = 2
+_ALTERNATIVE = 0.5
+_CANDIDATES = 50
+_HEADING = 0.4
+_NUMBER = 0.1
+_MIN_COVER = 0.34
 
 
 def _dimension(token: str) -> int:
     """Qdrant's sparse dimensions are numbers; 32 bits make a collision between two words of a corpus unlikely."""
     return zlib.crc32(token.encode())
+
+
+@dataclass(frozen=True)
+class _Index:
+    """The passages, their tokens, in how many passages each token stands, and the vectors in Qdrant."""
+
+    client: QdrantClient
+    passages: list[Passage]
+    bags: list[frozenset[str]]
+    held: Counter[str]
+    han: bool
+
+    def rarity(self, token: str) -> float:
+        """Inverse document frequency, as BM25 has it; a word that no passage holds weighs most."""
+        n = self.held[token]
+        return math.log(1 + (len(self.passages) - n + 0.5) / (n + 0.5))
 
 
 @dataclass
@@ -48,7 +72,7 @@ class Documents:
     folder: Path
     about: str = ""
     name: str = "search_documents"
-    _client: QdrantClient | None = field(default=None, repr=False)
+    _index: _Index | None = field(default=None, repr=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -57,13 +81,16 @@ class Documents:
             raise InvalidCrew(f"The folder of documents {self.folder} does not exist.")
 
     async def search(self, query: str, limit: int = 4) -> Passages:
-        """The passages that fit a question best, best first; none where no word of it occurs."""
-        async with self._lock:
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._index)
-        return await asyncio.to_thread(self._search, self._client, query, limit)
+        """The passages that fit a question best, best first, each with the words to quote.
 
-    def _index(self) -> QdrantClient:
+        None where the documents speak of less than a third of what is asked.
+        """
+        async with self._lock:
+            if self._index is None:
+                self._index = await asyncio.to_thread(self._build)
+        return await asyncio.to_thread(_search, self._index, query, limit)
+
+    def _build(self) -> _Index:
         from qdrant_client import QdrantClient, models
 
         found = read_folder(self.folder)
@@ -78,31 +105,61 @@ class Documents:
             sparse_vectors_config={"words": models.SparseVectorParams(modifier=models.Modifier.IDF)},
         )
         points = []
-        for number, (passage, bag) in enumerate(zip(found, bags, strict=True)):
+        for number, bag in enumerate(bags):
             scale = _K1 * (1 - _B + _B * len(bag) / mean)
             weights = {_dimension(t): n * (_K1 + 1) / (n + scale) for t, n in Counter(bag).items()}
             vector = models.SparseVector(indices=list(weights), values=list(weights.values()))
-            points.append(models.PointStruct(id=number, vector={"words": vector}, payload=passage.model_dump(exclude={"score"})))
+            points.append(models.PointStruct(id=number, vector={"words": vector}))
         client.upsert(_COLLECTION, points)
-        return client
-
-    def _search(self, client: QdrantClient, query: str, limit: int) -> Passages:
-        from qdrant_client import models
-
-        asked = list(dict.fromkeys(map(_dimension, tokens(query))))
-        if not asked:
-            return Passages(query=query, passages=[])
-        vector = models.SparseVector(indices=asked, values=[1.0] * len(asked))
-        hits = client.query_points(_COLLECTION, query=vector, using="words", limit=limit, with_payload=True).points
-        passages = [Passage(**(hit.payload or {}), score=round(hit.score, 4)) for hit in hits if hit.score > 0]
-        return Passages(query=query, passages=passages)
+        held = Counter(token for bag in bags for token in set(bag))
+        return _Index(
+            client, found, [frozenset(b) for b in bags], held, any(language_of(p.text) == "zh" for p in found)
+        )
 
     def tools(self) -> list[Tool]:
         """The search tool over these documents."""
         fields: dict[str, Any] = {
-            "query": (Annotated[str, Field(min_length=1, max_length=2000, json_schema_extra={"format": QUERY})], Field(description="The question.")),
+            "query": (
+                Annotated[str, Field(min_length=1, max_length=2000, json_schema_extra={"format": QUERY})],
+                Field(description="The question."),
+            ),
             "limit": (int, Field(4, ge=1, le=20, description="How many passages to return.")),
         }
         model = create_model("search_arguments", __config__=ConfigDict(extra="forbid"), **fields)
         text = f"Search the documents in {self.folder.name} for passages that answer a question. {self.about}".strip()
         return [Tool(self.name, text, model, Passages, self.search)]
+
+
+def _search(index: _Index, query: str, limit: int) -> Passages:
+    """BM25 finds the candidates; how much of the question each speaks of puts them in order."""
+    from qdrant_client import models
+
+    question = understand(query, index.rarity, han=index.han)
+    asked = {
+        _dimension(t): (1.0 if len(c.alternatives) == 1 else _ALTERNATIVE)
+        for c in question.concepts
+        for t in c.alternatives
+    }
+    if not asked:
+        return Passages(query=query, passages=[])
+    vector = models.SparseVector(indices=list(asked), values=list(asked.values()))
+    hits = index.client.query_points(_COLLECTION, query=vector, using="words", limit=_CANDIDATES).points
+    best = max((hit.score for hit in hits), default=0.0)
+    scored: list[tuple[float, float, int]] = []
+    for hit in hits:
+        number = int(hit.id)
+        passage, cover = index.passages[number], question.cover(set(index.bags[number]))
+        heading = question.cover(set(tokens(passage.heading.split(" › ")[-1])))
+        digits = _NUMBER if question.asks_number and any(c.isdigit() for c in passage.text) else 0.0
+        scored.append((hit.score / best + cover + _HEADING * heading + digits, cover, number))
+    scored.sort(reverse=True)
+    kept = [(score, n) for score, cover, n in scored[:limit] if cover >= _MIN_COVER]
+    return Passages(
+        query=query,
+        passages=[
+            index.passages[n].model_copy(
+                update={"score": round(score, 4), "quote": window(index.passages[n].text, question)}
+            )
+            for score, n in kept
+        ],
+    )

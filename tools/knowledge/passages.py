@@ -17,8 +17,18 @@ def read_folder(folder: Path, *, max_chars: int = 700) -> list[Passage]:
 
     `source` is the file's path relative to the folder, `heading` the headings above the passage.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith("."))
-    return [p for file in files for p in split(file.read_text(encoding="utf-8", errors="replace"), str(file.relative_to(folder)), max_chars)]
+    files = sorted(
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+    )
+    return [
+        p
+        for file in files
+        for p in split(
+            file.read_text(encoding="utf-8", errors="replace"), str(file.relative_to(folder)), max_chars
+        )
+    ]
 
 
 def split(text: str, source: str, max_chars: int = 700) -> Iterator[Passage]:
@@ -77,5 +87,8 @@ def _pieces(paragraph: str, max_chars: int) -> Iterator[str]:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text; list items and lines that end a block are sentences too."""
-    parts = re.split(r"(?<=[.!?。！？])\s+(?=[\"'“(\[*`]*[A-Z0-9\u3400-\u9fff])|(?<=[。！？])|\n\s*(?=[-*•|]|\d+\.)|\n{2,}", text)
+    parts = re.split(
+        r"(?<=[.!?。！？])\s+(?=[\"'“(\[*`]*[A-Z0-9\u3400-\u9fff])|(?<=[。！？])|\n\s*(?=[-*•|]|\d+\.)|\n{2,}",
+        text,
+    )
     return [" ".join(part.split()) for part in parts if part and part.strip()]
