@@ -44,10 +44,15 @@ def arguments_model(fn: Callable[..., Any], name: str) -> tuple[type[BaseModel],
     """The pydantic model of a function's parameters, its return type, and its description.
 
     Raises:
-        InvalidCrew: a parameter has no type hint, or the function takes `*args` or `**kwargs`.
+        InvalidCrew: a parameter has no type hint, a hint names what is not there, or the function takes `*args` or `**kwargs`.
     """
     description, entries = split_docstring(fn.__doc__ or "")
-    hints = get_type_hints(fn, include_extras=True)
+    try:
+        hints = get_type_hints(fn, include_extras=True)
+    except NameError as error:
+        raise InvalidCrew(
+            f"A type of the tool {name!r} cannot be read ({error}): import or define it at the top of the file."
+        ) from None
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(fn).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

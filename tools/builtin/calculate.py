@@ -20,6 +20,7 @@ EXPRESSION = "arithmetic"
 
 _MAX_CHARS = 500
 _MAX_EXPONENT = 1_000
+_MAX_VALUE = 10**305
 _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -48,7 +49,7 @@ def evaluate(expression: str) -> Number:
     if len(expression) > _MAX_CHARS:
         raise ToolError(f"The expression is longer than {_MAX_CHARS} characters: split it.")
     try:
-        return _value(ast.parse(_python(expression), mode="eval").body)
+        value = _value(ast.parse(_python(expression), mode="eval").body)
     except ToolError:
         raise
     except SyntaxError:
@@ -59,6 +60,11 @@ def evaluate(expression: str) -> Number:
         raise ToolError(f"{expression!r} divides by zero.") from None
     except (ValueError, OverflowError, TypeError) as error:
         raise ToolError(f"{expression!r} cannot be worked out: {error}.") from None
+    if isinstance(value, complex) or value != value:
+        raise ToolError(f"{expression!r} does not come to a real number.")
+    if abs(value) > _MAX_VALUE:
+        raise ToolError(f"{expression!r} is too large to work out.")
+    return value
 
 
 def _python(expression: str) -> str:
@@ -74,6 +80,7 @@ def _python(expression: str) -> str:
         "）": ")",
     }.items():
         text = text.replace(sign, plain)
+    text = re.sub(r"(\d+(?:\.\d+)?)\s*的\s*(\d+(?:\.\d+)?)\s*%", r"\1*(\2/100)", text)
     text = re.sub(r"(\d+(?:\.\d+)?)\s*%\s*(?:of|的)\s*", r"(\1/100)*", text, flags=re.IGNORECASE)
     return re.sub(r"(\d+(?:\.\d+)?)\s*%(?!\s*[\d(])", r"(\1/100)", text).strip()
 

@@ -141,8 +141,13 @@ class Table:
 
     def tools(self) -> list[Tool]:
         """`lookup`, `rank` and, where rows can be narrowed, `count_rows`; prefixed by the table's name."""
-        made = [self._lookup(), self._rank()]
+        made = [self._lookup(), *([self._rank()] if self._numeric() else [])]
         return [*made, self._count()] if self.groups else made
+
+    def _numeric(self) -> list[str]:
+        return [
+            c for c in self.columns if any(isinstance(row.get(c), int | float) for row in self.rows.values())
+        ]
 
     def _named(self, what: str) -> str:
         return f"{self.name}_{what}" if self.name else what
@@ -191,9 +196,7 @@ class Table:
         )
 
     def _rank(self) -> Tool:
-        numeric = [
-            c for c in self.columns if any(isinstance(row.get(c), int | float) for row in self.rows.values())
-        ]
+        numeric = self._numeric()
 
         async def rank(column: str, order: str, within: str | None, limit: int, place: int | None) -> Ranking:
             rows = [
