@@ -198,9 +198,13 @@ async def _options(
 
 
 def sensible_threads() -> int:
-    """Threads for a model this small: the cores this process may use, at most four."""
+    """Threads for a model this small: half of the cores this process may use, at least one, at most four.
+
+    llama.cpp's threads wait for each other at every layer, so one that is not scheduled stops all: with as
+    many threads as cores, two other busy processes cut the speed to a twentieth, while one thread kept its share.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _MOST_THREADS))
+    return max(1, min(cores // 2, _MOST_THREADS))
 
 
 def _client_of(state: ServerState, engine: EngineName, settings: Settings) -> HttpModelClient:
