@@ -17,6 +17,10 @@ _ASKS_NUMBER = re.compile(
     r"|which (?:year|version)|what (?:year|version|percentage))\b"
     r"|多少|几|何时|哪一年|什么时候"
 )
+_STRADDLING = 0.15
+"""Weight of a pair of Chinese characters that no passage holds: most such pairs are no word, but the end of one
+and the beginning of the next."""
+
 _EMPTY = frozenset(
     tokens(
         "unless told otherwise instead actually really kind sort thing things way does get got "
@@ -63,6 +67,7 @@ def understand(text: str, rarity: Callable[[str], float], *, han: bool) -> Quest
     plain = normal(text)
     concepts: list[Concept] = []
     taken: set[str] = set()
+    unknown = rarity("")
     for said, meant in _paraphrases():
         phrase = next(
             (
@@ -81,5 +86,6 @@ def understand(text: str, rarity: Callable[[str], float], *, han: bool) -> Quest
             concepts.append(Concept(known, 0.6 * min(rarity(t) for t in known)))
     for token in dict.fromkeys(tokens(text)):
         if token not in taken and token not in _EMPTY and (han or not _HAN.search(token)):
-            concepts.append(Concept(frozenset({token}), rarity(token)))
+            straddles = len(token) > 1 and _HAN.match(token) and rarity(token) >= unknown
+            concepts.append(Concept(frozenset({token}), rarity(token) * (_STRADDLING if straddles else 1.0)))
     return Question(tuple(concepts), bool(_ASKS_NUMBER.search(plain)))
