@@ -44,7 +44,8 @@ def arguments_model(fn: Callable[..., Any], name: str) -> tuple[type[BaseModel],
     """The pydantic model of a function's parameters, its return type, and its description.
 
     Raises:
-        InvalidCrew: a parameter has no type hint, a hint names what is not there, or the function takes `*args` or `**kwargs`.
+        InvalidCrew: a parameter has no type hint, a hint names what is not there, or the
+            function takes `*args` or `**kwargs`.
     """
     description, entries = split_docstring(fn.__doc__ or "")
     try:

@@ -104,6 +104,44 @@ async def test_a_folder_of_chinese_documents_is_searched_too(tmp_path: Path) -> 
     assert (await documents.search("仙人掌要浇水吗？")).passages[0].source == "植物.txt"
 
 
+LIBRARY = {
+    "图书馆.md": "# 开放时间\n\n图书馆周一至周五早上八点开门，晚上九点关门。\n\n# 借书规则\n\n每位读者最多可以借十本书，"
+    "借期为三十天，可以续借一次。逾期每天罚款一角。\n\n# 办证\n\n办理借书证需要带身份证和一张照片。",
+    "食堂.md": "# 菜单\n\n周三供应红烧牛肉和清蒸鱼。素食窗口在二楼东侧。\n\n# 付款\n\n食堂只接受校园卡和手机支付，不收现金。",
+    "游泳馆.md": "# 门票\n\n成人票每张三十元。\n\n# 水温\n\n泳池水温保持在二十七度左右，冬季为二十八度。",
+}
+
+
+@pytest.fixture(scope="module")
+def campus(tmp_path_factory: pytest.TempPathFactory) -> Documents:
+    folder = tmp_path_factory.mktemp("campus")
+    for name, text in LIBRARY.items():
+        (folder / name).write_text(text, "utf-8")
+    return Documents(folder)
+
+
+@pytest.mark.parametrize(
+    ("question", "heading"),
+    [
+        ("图书馆几点开门？", "开放时间"),
+        ("我可以借几本书？", "借书规则"),
+        ("逾期要罚多少钱？", "借书规则"),
+        ("办借书证要带什么？", "办证"),
+        ("泳池的水温是多少？", "水温"),
+        ("食堂能用现金吗？", "付款"),
+        ("哪天有牛肉吃？", "菜单"),
+        ("素食在哪里？", "菜单"),
+    ],
+)
+async def test_chinese_questions_find_chinese_answers(campus: Documents, question: str, heading: str) -> None:
+    assert (await campus.search(question)).passages[0].heading == heading
+
+
+@pytest.mark.parametrize("question", ["怎么去火车站？", "谁发明了电话？", "推荐一部电影", "如何学习吉他？"])
+async def test_chinese_questions_without_an_answer_find_none(campus: Documents, question: str) -> None:
+    assert (await campus.search(question)).passages == []
+
+
 async def test_a_folder_that_is_absent_or_without_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidCrew, match="does not exist"):
         Documents(tmp_path / "nowhere")
