@@ -36,7 +36,12 @@ _WORDED = (
     (r"[x×](?=\s*\d)", "*"),
 )
 _ARITHMETIC = re.compile(r"(?:sqrt\(|[-(]|\d)(?:[\d\s.,+\-*/()^%×÷−]|sqrt|of(?=\s*[\d(])|的(?=\s*[\d(]))*")
-_OPERATION = re.compile(r"\d[\s)%]*(?:[+*/^×÷−-]|\*\*|%\s*(?:of|的))\s*[-(]*(?:sqrt\()?\d|\*\*[23]|sqrt\(")
+_OPERATION = re.compile(
+    r"\d[\s)%]*(?:[+*/^×÷−-]|\*\*|%\s*(?:of|的))\s*[-(]*(?:sqrt\()?\d|\*\*[23]|sqrt\(|\d\s*的\s*\d[\d.]*\s*%"
+)
+_CODE = re.compile(r"(?<![\d.,])0\d")
+"""A leading zero: a telephone number, a date, a part number, but no arithmetic."""
+_DATE = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,8 @@ class Reading:
             ("highest", vocabulary.highest),
         )
         for word in self.words:
+            if _HAN.match(word.text):
+                continue  # phrases of several characters come first, below
             low = word.text.lower()
             for extreme, said in tables:
                 if low in said:
@@ -202,11 +209,16 @@ class Reading:
     @cached_property
     def arithmetic(self) -> str | None:
         """The longest arithmetic expression in the request, in symbols, or None where nothing is to be worked out."""
-        text = self.lower
+        text = _DATE.sub(" ", self.lower)
+        for word, value in self.words_of.numbers.items():
+            if word.isascii():
+                text = re.sub(rf"\b{word}\b", str(value), text)
         for pattern, symbol in _WORDED:
             text = re.sub(pattern, symbol, text)
         found = [m[0].strip(" .,+*/-") for m in _ARITHMETIC.finditer(text)]
-        usable = [f for f in found if _OPERATION.search(f) and f.count("(") == f.count(")")]
+        usable = [
+            f for f in found if _OPERATION.search(f) and f.count("(") == f.count(")") and not _CODE.search(f)
+        ]
         return max(usable, key=len, default=None)
 
     def quoted(self) -> list[tuple[str, Span]]:
