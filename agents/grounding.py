@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..tools.knowledge.passages import sentences
 from ..tools.text import language_of, normal, tokens
 
-_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d[\d,]*(?:\.\d+)?")
 _OWN_SHARE = 0.25
 _COMPARES = frozenset(
     (

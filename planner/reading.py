@@ -19,7 +19,7 @@ Extreme = Literal["highest", "lowest", "earliest", "latest"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_]+(?:['.][A-Za-z0-9]+)*|[\u3400-\u9fff]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_NUMBER = re.compile(r"(?<![\w.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![A-Za-z0-9_.])-?\d+(?:\.\d+)?")
 _WORDED = (
     (r"\bmultiplied by\b|\btimes\b|乘以|乘", "*"),
     (r"\bdivided by\b|除以", "/"),
@@ -41,7 +41,7 @@ _OPERATION = re.compile(
 )
 _CODE = re.compile(r"(?<![\d.,])0\d")
 """A leading zero: a telephone number, a date, a part number, but no arithmetic."""
-_DATE = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b")
+_DATE = re.compile(r"(?<!\d)\d{4}-\d{1,2}-\d{1,2}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from ..tools.builtin.calculate import EXPRESSION
 from ..tools.builtin.table import ORDINAL
@@ -26,7 +28,7 @@ MAX_CALLS = 24
 
 _FEW = 8
 _QUESTION = frozenset("query question request prompt text topic subject keyword keywords search".split())
-_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ def fit(
         elif kind == "text" and name in required:
             found = _text(name, reading, spent)
             asks = asks or bool(found and found[0][1] is None)
+        if name not in tool.options:
+            found = [item for item in found if _valid(tool, name, item[0])]
         if found:
             values[name] = list(dict.fromkeys(value for value, _, _ in found))
             used |= {span: weight for _, span, weight in found if span is not None}
@@ -124,6 +128,17 @@ def fit(
     )
     known = {name: found[0] for name, found in values.items()}
     return Fit(tool, calls if not missing else (), known, used, tuple(missing), spread, varied, asks)
+
+
+def _valid(tool: Tool, name: str, value: Any) -> bool:
+    """Whether a value meets all that its parameter asks for (bounds, lengths, patterns)."""
+    info = tool.args.model_fields[name]
+    kind = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _subjects(mentions: Mapping[str, list[Mention]], tool: Tool) -> bool:
@@ -179,7 +194,10 @@ def _leads(parameter: str, mention: Mention, reading: Reading) -> bool:
     """Whether the preposition before a mention is one that this parameter's name asks for."""
     before = reading.lower[: mention.span[0]].rstrip()
     parts = set(parameter.lower().split("_"))
-    for role in lexicon().roles.values():
+    roles = lexicon().roles
+    if parts & roles["source"].parameters and any(end == len(before) for _, (_, end) in reading.numbers):
+        return True  # what is counted is what there is: "5 kg"
+    for role in roles.values():
         if parts & role.parameters and any(
             re.search(rf"(?:^|\W){p}$", before) if p.isascii() else before.endswith(p)
             for p in role.prepositions
@@ -218,7 +236,10 @@ def _number(
 ) -> list[tuple[Any, Span | None, float]]:
     if fragment.get("format") == ORDINAL:
         return [(reading.ordinal[0], reading.ordinal[1], 1.0)] if reading.ordinal else []
+    nth = reading.ordinal[1] if reading.ordinal and not required else None
     for value, span in reading.numbers:
+        if nth and span[0] < nth[1] and nth[0] < span[1]:
+            continue
         if any(s < span[1] and span[0] < e for s, e in spent) or (
             kind == "integer" and isinstance(value, float)
         ):

@@ -240,13 +240,13 @@ def _options(
 
 
 def enumerated(fragment: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """The values that a schema fragment enumerates (following references and optional types), or none."""
+    """The texts that a schema fragment enumerates (following references and optional types), or none."""
     if "$ref" in fragment:
         return enumerated(schema["$defs"][fragment["$ref"].split("/")[-1]], schema)
     if "const" in fragment:
-        return [str(fragment["const"])]
+        return [fragment["const"]] if isinstance(fragment["const"], str) else []
     if "enum" in fragment:
-        return [str(value) for value in fragment["enum"]]
+        return [value for value in fragment["enum"] if isinstance(value, str)]
     return [value for part in fragment.get("anyOf", ()) for value in enumerated(part, schema)]
 
 

@@ -68,7 +68,7 @@ def evaluate(expression: str) -> Number:
 
 
 def _python(expression: str) -> str:
-    text = re.sub(r"(?<=\d)[,_](?=\d{3}\b)", "", expression)
+    text = re.sub(r"(?<=\d)[,_](?=\d{3}(?!\d))", "", expression)
     for sign, plain in {
         "×": "*",
         "·": "*",
