@@ -23,7 +23,7 @@ _FEW = 12
 """Parameters with more values than these hold names of things, which are named or not meant."""
 
 _CASED_UP_TO = 3
-"""Latin names of at most so many letters count only as they are written: "US" is not "us", "He" is not "he"."""
+"""Latin names of at most so many letters and with capitals count only as written: "US" is not "us", "He" is not "he"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ def _written(name: str, said: list[str]) -> bool:
     """Whether a short name is written as itself, so that it is not taken for a common word."""
     if len(name) > _CASED_UP_TO:
         return True
+    if name == name.lower():  # "pen" is also "Pen" and "pens"
+        return len(said) > 1 or said[0] not in STOPWORDS
     return " ".join(said).removesuffix("'s") == name and not (
         len(said) == 1 and said[0].lower() == said[0] and said[0] in STOPWORDS
     )
