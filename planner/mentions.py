@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..tools.text import STOPWORDS, stem, tokens
 from ..tools.tool import Option
-from .reading import Reading, Span
+from .reading import Reading, Span, plain
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z0-9_]+(?:['.][A-Za-z0-9]+)*")
@@ -23,7 +23,7 @@ _FEW = 12
 """Parameters with more values than these hold names of things, which are named or not meant."""
 
 _CASED_UP_TO = 3
-"""Latin names of at most so many letters and with capitals count only as written: "US" is not "us", "He" is not "he"."""
+"""Latin names with capitals, of at most so many letters, count only as written: "US" is not "us"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _inside(span: Span, other: Span) -> bool:
 def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:
     by_first: dict[str, list[tuple[tuple[str, ...], str, str]]] = defaultdict(list)
     for option in values:
-        for name in dict.fromkeys((option.value, option.value.replace("_", " "), *option.names)):
+        for name in dict.fromkeys(map(plain, (option.value, option.value.replace("_", " "), *option.names))):
             if _HAN.search(name):
                 yield from (
                     Mention(option.value, m.span())

@@ -54,7 +54,7 @@ class Word:
     end: int
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Full-width to ASCII, accents dropped, curly apostrophes straight; case kept."""
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).replace("’", "'"))
     return unicodedata.normalize("NFC", "".join(c for c in apart if not unicodedata.combining(c)))
@@ -70,7 +70,7 @@ class Reading:
     @cached_property
     def text(self) -> str:
         """The plain form, case kept."""
-        return _plain(self.request)
+        return plain(self.request)
 
     @cached_property
     def lower(self) -> str:
