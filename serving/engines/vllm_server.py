@@ -31,7 +31,11 @@ _STAGES = (
     (re.compile(r"Starting vLLM .*server"), "starting vLLM: opening the server"),
 )
 _QUIET = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-_CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+_CPU_ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "TORCHDYNAMO_DISABLE": "1",  # else the first replies of each shape wait up to 20 s for a compiler
+}
 _CPU_FLAGS = ("--dtype", "bfloat16", "--enforce-eager", "--block-size", "32", "--max-model-len", "4096")
 _CUDA_FLAGS = ("--dtype", "bfloat16", "--max-model-len", "8192", "--gpu-memory-utilization", "0.5")
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG
