@@ -18,10 +18,11 @@ def progress_bar() -> Iterator[OnProgress]:
         yield _Lines().show
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    sizes = TextColumn("{task.fields[size]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), sizes, TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True)) as bars:
         stage, task = "", None
 
@@ -29,11 +30,17 @@ def progress_bar() -> Iterator[OnProgress]:
             nonlocal stage, task
             if progress.stage != stage or task is None:
                 _finish(bars, task)
-                stage, task = progress.stage, bars.add_task(progress.stage, total=progress.total)
-            bars.update(task, completed=progress.done, total=progress.total)
+                stage, task = progress.stage, bars.add_task(progress.stage, total=None, size="")
+            bars.update(task, completed=progress.done, total=progress.total, size=_size(progress))
 
         yield show
         _finish(bars, task)
+
+
+def _size(progress: Progress) -> str:
+    if not progress.total:
+        return ""
+    return f"{progress.done / 1e6:.0f}/{progress.total / 1e6:.0f} MB"
 
 
 def _finish(bars: object, task: object) -> None:
