@@ -102,7 +102,10 @@ def _arguments(task: Task, tool: Tool, graph: TaskGraph, crew: Crew) -> list[Fin
         if any(True for _ in references(value)):
             found += [
                 Finding(task=task.id, problem=p, mend="refer to a result of the right type")
-                for p in _referred(name, value, info.annotation, graph, crew)
+                for p in (
+                    *_referred(name, value, info.annotation, graph, crew),
+                    *_length(name, value, info.metadata),
+                )
             ]
         else:
             plain[name] = value
@@ -144,13 +147,36 @@ def _referred(name: str, value: Any, annotation: Any, graph: TaskGraph, crew: Cr
         return [problem for part in value for problem in _referred(name, part, inner, graph, crew)]
     ref = Reference.parse(value)
     if ref is None:
-        return []
+        held = isinstance(value, Mapping) and any(True for _ in references(value))
+        return (
+            [] if held or _is(value, annotation) else [f"{name} takes {_name(annotation)}, and not {value!r}"]
+        )
     given = _type_of(ref, graph, crew)
     if isinstance(given, CrewgraphError):
         return [str(given)]
     if not fits(given, annotation):
         return [f"{name} takes {_name(annotation)}, and {value} is {_name(given)}"]
     return []
+
+
+def _length(name: str, value: Any, rules: Sequence[Any]) -> list[str]:
+    """Why a list with references in it is too short or too long; empty where it is not."""
+    if not isinstance(value, list):
+        return []
+    low = max((getattr(rule, "min_length", None) or 0 for rule in rules), default=0)
+    high = min((getattr(rule, "max_length", None) or len(value) for rule in rules), default=len(value))
+    if low <= len(value) <= high:
+        return []
+    wanted = f"at least {low}" if len(value) < low else f"at most {high}"
+    return [f"{name} takes {wanted} values, and has {len(value)}"]
+
+
+def _is(value: Any, kind: Any) -> bool:
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _type_of(ref: Reference, graph: TaskGraph, crew: Crew) -> Any:
@@ -195,4 +221,6 @@ def _union(kind: Any) -> bool:
 
 
 def _name(kind: Any) -> str:
+    if hasattr(kind, "__metadata__"):
+        return _name(get_args(kind)[0])
     return getattr(kind, "__name__", str(kind))
