@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from ..runtime.context import RunContext
 from ..runtime.errors import ModelError
 from ..runtime.graph import Task
-from ..tools.text import Language
+from ..tools.text import Language, tokens
 from ..tools.values import Fact, Passages, Stated
 from .agent import Agent
 from .calls import ask_model
@@ -125,7 +125,7 @@ async def write(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx
             f"{len(checked.dropped)} of {total} drafted sentences set aside: the evidence does not bear them out."
         )
     said = "\n".join(body)
-    kept = " ".join(s for s in checked.kept if s.strip() not in said)
+    kept = " ".join(s for s in checked.kept if not set(tokens(s)) <= set(tokens(said)))
     if brief.passages and not brief.facts:
         return "\n\n".join(part for part in (kept, *body) if part)
     return "\n\n".join(part for part in (*body, kept) if part)

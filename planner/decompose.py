@@ -25,6 +25,10 @@ _CLAUSE = re.compile(
 )
 _MIN_SIMILAR = 0.12
 _WORTH = 0.9
+_KIN = 0.6
+_PAIR = 2
+_ALSO_READ = 0.34
+_ONLY_READ = 0.5
 _NAME = 2.0
 
 
@@ -96,15 +100,14 @@ def _choose(
         mine = {p: found.get((tool.name, p), []) for p in tool.options}
         theirs = {p: past.get((tool.name, p), []) for p in tool.options} if _leans(reading, mine) else None
         fits.append(fit(tool, mine, reading, earlier=theirs))
-    bound = [
-        f
-        for f in fits
-        if f.complete and not f.asks and (f.coverage > 0 or similar[f.tool.name] >= 2 * _MIN_SIMILAR)
-    ]
+    bound = [f for f in fits if f.complete and not f.asks and _speaks_of(f, similar[f.tool.name])]
     asked = [f for f in fits if f.complete and f.asks]
     chosen = _cover(bound, similar, reading)
+    if asked and chosen and not collect:
+        chosen = _told_or_looked_up(chosen, reading, own)
     why = [f"{f.tool.name} fits: {_used(f, reading)}" for f in chosen]
-    if (not chosen or collect or all(f.spread for f in chosen)) and asked:
+    unsaid = unexplained(chosen, reading) if chosen else 1.0
+    if (not chosen or collect or unsaid > _ALSO_READ or all(f.spread for f in chosen)) and asked:
         best = max(similar[f.tool.name] for f in asked)
         near = [f for f in asked if similar[f.tool.name] >= 0.8 * best]
         chosen += near
@@ -118,6 +121,53 @@ def _choose(
         certain=not any(f.asks or f.spread for f in chosen),
         named=any(f.used for f in chosen),
     )
+
+
+def _speaks_of(f: Fit, similar: float) -> bool:
+    """Whether a request speaks of a tool at all: it names a value of it, or says what it does.
+
+    A number alone fits every tool that takes numbers.
+    """
+    named = any(f.tool.options.get(name) for name in f.known) and bool(f.used)
+    return similar >= 2 * _MIN_SIMILAR or (
+        f.coverage > 0 and (named or f.arithmetic) and not (f.counts and similar < _MIN_SIMILAR)
+    )
+
+
+def _told_or_looked_up(chosen: list[Fit], reading: Reading, own: Reading) -> list[Fit]:
+    """The bound calls, unless what they leave unsaid of the request shows that it is about something else.
+
+    A question for a reason, or one most of whose words the calls do not use, is for the documents.
+    """
+    unsaid = unexplained(chosen, reading)
+    if (
+        unsaid > _ONLY_READ
+        or (own.explains and unsaid > 0)
+        or (any(f.spread for f in chosen) and unsaid > _ALSO_READ)
+    ):
+        return []
+    return chosen
+
+
+def unexplained(chosen: Sequence[Fit], reading: Reading) -> float:
+    """The share of a request's content words that calls do not use and general vocabulary does not account for."""
+    vocabulary = reading.words_of
+    spans = [span for f in chosen for span in f.used]
+    spans += [span for _, span in (*reading.extremes, *reading.numbers)]
+    things = {t for f in chosen for t in tokens(f"{f.tool.name.replace('_', ' ')} {f.tool.description}")}
+    kin = {t for row in vocabulary.kin for t in row.stems}
+    content = [w for w in reading.words if w in reading.terms and not w.text.isdigit()]
+    told = things | kin | vocabulary.plain
+    pairs = {w.text for w in reading.terms if len(w.text) == _PAIR and not w.text.isascii()}
+    known = "".join(p for p in pairs if p in told)
+    left = [
+        w
+        for w in content
+        if w.stem not in told
+        and w.text not in known
+        and not any(s <= w.start and w.end <= e for s, e in spans)
+    ]
+    return len(left) / max(1, len(content))
 
 
 def _leans(reading: Reading, mentions: Mapping[str, list[Mention]]) -> bool:
@@ -135,10 +185,14 @@ def _used(chosen: Fit, reading: Reading) -> str:
 
 
 def _similarity(tools: Sequence[Tool], reading: Reading) -> dict[str, float]:
-    """For each tool, the share of the request's content words that its name and description hold."""
-    asked = {t.stem for t in reading.terms}
+    """For each tool, the share of the request's content words (or, for less, of their kin) that describe it."""
+    asked = {t.stem: set(reading.words_of.relatives(t.stem)) for t in reading.terms}
     bags = {t.name: set(tokens(f"{t.name.replace('_', ' ')} {t.description}")) for t in tools}
-    return {name: len(asked & bag) / max(1, len(asked)) for name, bag in bags.items()}
+    return {
+        name: sum(1.0 if t in bag else _KIN if kin & bag else 0.0 for t, kin in asked.items())
+        / max(1, len(asked))
+        for name, bag in bags.items()
+    }
 
 
 def _cover(fits: Sequence[Fit], similar: Mapping[str, float], reading: Reading) -> list[Fit]:

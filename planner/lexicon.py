@@ -39,6 +39,8 @@ class Lexicon:
     latest: frozenset[str]
     not_superlatives: frozenset[str]
     small_talk: tuple[str, ...]
+    wants: dict[str, frozenset[str]]
+    plain: frozenset[str]
     numbers: dict[str, int]
     ordinals: dict[str, int]
     roles: dict[str, Role]
@@ -72,6 +74,8 @@ def lexicon() -> Lexicon:
             name: frozenset(extremes[name])
             for name in ("lowest", "highest", "earliest", "latest", "not_superlatives")
         },
+        wants={word: frozenset(t for w in kinds for t in tokens(w)) for word, kinds in raw["wants"].items()},
+        plain=frozenset(t for w in raw["plain"]["words"] for t in tokens(w, stop=False)),
         small_talk=tuple(normal(p) for p in raw["small_talk"]["phrases"]),
         numbers=raw["numbers"]["words"],
         ordinals=raw["numbers"]["ordinals"],

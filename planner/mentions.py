@@ -22,6 +22,9 @@ _WORD = re.compile(r"[A-Za-z0-9_]+(?:['.][A-Za-z0-9]+)*")
 _FEW = 12
 """Parameters with more values than these hold names of things, which are named or not meant."""
 
+_ROOT = 6
+"""Words that begin with so many equal letters are taken for relatives: discovered, discoverer."""
+
 _CASED_UP_TO = 3
 """Latin names with capitals, of at most so many letters, count only as written: "US" is not "us"."""
 
@@ -54,11 +57,30 @@ def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Ke
         found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[
             ::-1
         ]
-    taken = [m.span for key, mentions in found.items() for m in mentions if len(options[key]) > _FEW]
+    ends = {span for _, span in reading.extremes}
+    taken = [m.span for mentions in found.values() for m in mentions if m.span not in ends]
     for key, values in options.items():
         if not found[key]:
             found[key] = _about(values, reading, taken)
+        elif better := _asked_for(values, found[key], reading):
+            found[key] = better
     return found
+
+
+def _asked_for(values: tuple[Option, ...], named: list[Mention], reading: Reading) -> list[Mention]:
+    """The value that a question word asks for, where the one that is named is only its relative.
+
+    "Who discovered it?" names the year of discovery and asks for the discoverer.
+    """
+    wanted = reading.wanted
+    if not wanted or len(named) != 1:
+        return []
+    bags = {o.value: set(tokens(" ".join((o.value.replace("_", " "), *o.names, o.about)))) for o in values}
+    if not any(o.about for o in values) or bags[named[0].value] & wanted:
+        return []
+    root = {t[:_ROOT] for t in tokens(reading.text[slice(*named[0].span)]) if len(t) >= _ROOT}
+    near = [v for v, bag in bags.items() if bag & wanted and root & {t[:_ROOT] for t in bag}]
+    return [Mention(value, named[0].span) for value in near]
 
 
 def _inside(span: Span, other: Span) -> bool:

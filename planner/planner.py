@@ -37,7 +37,7 @@ class Planner:
             InvalidPlan: no valid plan could be made; the message says what is wrong with it.
             EngineError: the model was needed and did not answer.
         """
-        if not self.crew.tasks and is_small_talk(request):
+        if not self.crew.tasks and is_small_talk(request, self.crew.toolset.values()):
             answer = Task(id=ANSWER, description="Reply", agent=self.crew.agents[-1].role)
             return self._checked(
                 Plan(tasks=(answer,), strategy="small_talk", notes=("Small talk: no plan is needed.",)), ctx

@@ -36,6 +36,10 @@ _WORDED = (
     (r"[x×](?=\s*\d)", "*"),
 )
 _ARITHMETIC = re.compile(r"(?:sqrt\(|[-(]|\d)(?:[\d\s.,+\-*/()^%×÷−]|sqrt|of(?=\s*[\d(])|的(?=\s*[\d(]))*")
+_SCALES = {
+    "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "百": 1e2, "千": 1e3, "万": 1e4, "百万": 1e6, "亿": 1e8,
+}  # fmt: skip
+_SCALE = re.compile(r"\s*(thousand|million|billion|trillion|百万|百|千|万|亿)(?![a-z])")
 _OPERATION = re.compile(
     r"\d[\s)%]*(?:[+*/^×÷−-]|\*\*|%\s*(?:of|的))\s*[-(]*(?:sqrt\()?\d|\*\*[23]|sqrt\(|\d\s*的\s*\d[\d.]*\s*%"
 )
@@ -119,8 +123,10 @@ class Reading:
         """Numbers in digits or small number words, in order."""
         found: list[tuple[float | int, Span]] = []
         for match in _NUMBER.finditer(self.text):
-            value = float(match[0].replace(",", ""))
-            found.append((int(value) if value.is_integer() else value, match.span()))
+            value, end = float(match[0].replace(",", "")), match.end()
+            if scale := _SCALE.match(self.lower, end):
+                value, end = value * _SCALES[scale[1]], scale.end()
+            found.append((int(value) if value.is_integer() else value, (match.start(), end)))
         for n, word in enumerate(self.words):
             small = self.words_of.numbers.get(word.text.lower())
             if small is None or any(s <= word.start < e for _, (s, e) in found):
@@ -176,6 +182,19 @@ class Reading:
                         taken.append(match.span())
                         found.append((extreme, match.span()))
         return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """What kind of answer the question word asks for, as tokens: who asks for a person, when for a year."""
+        for word, kinds in self.words_of.wants.items():
+            if (word in self.lower) if _HAN.search(word) else re.search(rf"\b{word}\b", self.lower):
+                return kinds
+        return frozenset()
+
+    @property
+    def explains(self) -> bool:
+        """Whether it asks for a reason or an account, which is told in texts and not in figures."""
+        return any(self._has(phrase) for phrase in self.words_of.operations["explain"])
 
     def says(self, operation: str) -> bool:
         """Whether the request names an operation of the vocabulary."""

@@ -50,7 +50,8 @@ class Fit:
 
     `known` are the values found so far, also where some are missing.
     `spread` is True where a parameter was not mentioned and every one of its few values is asked for. `varied`
-    names the parameter that tells the calls apart by thing (the one with the most mentions).
+    names the parameter that tells the calls apart by thing (the one with the most mentions). `asks` is True where
+    the tool takes the question itself, `counts` where it must have a number, `arithmetic` where it works one out.
     """
 
     tool: Tool
@@ -61,6 +62,8 @@ class Fit:
     spread: bool = False
     varied: str = ""
     asks: bool = False
+    counts: bool = False
+    arithmetic: bool = False
 
     @property
     def complete(self) -> bool:
@@ -87,7 +90,7 @@ def fit(
     used: dict[Span, float] = {}
     missing: list[str] = []
     spread = False
-    asks = False
+    asks = counts = worked_out = False
     mine = _by_role(tool, mentions, reading)
     spent: list[Span] = [m.span for found in mine.values() for m in found]
     for name, fragment in schema.get("properties", {}).items():
@@ -105,8 +108,10 @@ def fit(
             asks = True
         elif kind == "arithmetic":
             found = [(reading.arithmetic, (0, len(reading.text)), 2.0)] if reading.arithmetic else []
+            worked_out = True
         elif kind in ("integer", "number"):
             found = _number(name, fragment, kind, name in required, reading, spent)
+            counts = counts or name in required
         elif kind == "date":
             found += [(m[0], m.span(), 1.0) for m in _DATE.finditer(reading.text)][:1]
         elif kind == "text" and name in required:
@@ -114,7 +119,12 @@ def fit(
             asks = asks or bool(found and found[0][1] is None)
         if name not in tool.options:
             found = [item for item in found if _valid(tool, name, item[0])]
-        if found:
+        if found and fragment_is_list(fragment):
+            found = [(tuple(value for value, _, _ in found), None, 0.0), *((None, s, w) for _, s, w in found)]
+            used |= {span: weight for _, span, weight in found if span is not None}
+            spent += [span for _, span, _ in found if span is not None]
+            values[name] = [list(found[0][0])]
+        elif found:
             values[name] = list(dict.fromkeys(value for value, _, _ in found))
             used |= {span: weight for _, span, weight in found if span is not None}
             spent += [span for _, span, _ in found if span is not None]
@@ -127,13 +137,30 @@ def fit(
         default="",
     )
     known = {name: found[0] for name, found in values.items()}
-    return Fit(tool, calls if not missing else (), known, used, tuple(missing), spread, varied, asks)
+    return Fit(
+        tool,
+        calls if not missing else (),
+        known,
+        used,
+        tuple(missing),
+        spread,
+        varied,
+        asks,
+        counts,
+        worked_out,
+    )
+
+
+def fragment_is_list(fragment: Mapping[str, Any]) -> bool:
+    """Whether a parameter takes several values at once."""
+    parts = [fragment, *fragment.get("anyOf", ())]
+    return any(part.get("type") == "array" for part in parts)
 
 
 def _valid(tool: Tool, name: str, value: Any) -> bool:
     """Whether a value meets all that its parameter asks for (bounds, lengths, patterns)."""
     info = tool.args.model_fields[name]
-    kind = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError:
@@ -211,8 +238,10 @@ def _enumerated(
 ) -> list[tuple[Any, Span | None, float]]:
     scale = _scale(options)
     if scale and not any(m.named and m.span in {s for _, s in reading.extremes} for m in mentions):
-        ends = [(scale[extreme], span, 1.0) for extreme, span in reading.extremes if extreme in scale]
-        return ends[:1]
+        for extreme, span in reading.extremes:
+            if extreme in scale:
+                return [(scale[extreme], span, 1.0)]
+        return []
     weigh = 2.0 if len(options) > _FEW else 1.0
     return [(m.value, m.span, weigh * m.weight) for m in mentions]
 

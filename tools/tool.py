@@ -247,7 +247,11 @@ def enumerated(fragment: Mapping[str, Any], schema: Mapping[str, Any]) -> list[s
         return [fragment["const"]] if isinstance(fragment["const"], str) else []
     if "enum" in fragment:
         return [value for value in fragment["enum"] if isinstance(value, str)]
-    return [value for part in fragment.get("anyOf", ()) for value in enumerated(part, schema)]
+    parts = [
+        *fragment.get("anyOf", ()),
+        *([fragment["items"]] if isinstance(fragment.get("items"), dict) else []),
+    ]
+    return [value for part in parts for value in enumerated(part, schema)]
 
 
 def from_langchain(base: BaseTool) -> Tool:

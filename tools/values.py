@@ -7,6 +7,7 @@ computed here, so a number in an answer is never a model's.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from .text import Language
 
 Number = int | float
+_YEAR = re.compile(
+    r"\b(year|date|founded|discovered|discovery|built|since|born|died|released|published|opened|introduced)\b|年"
+)
 
 
 @runtime_checkable
@@ -66,7 +70,14 @@ class Fact(BaseModel):
         return self.local.get(lang, {}).get(what, own)
 
     def amount(self) -> str:
-        """The value as people read it, with its unit."""
+        """The value as people read it, with its unit; a year has no thousands."""
+        if (
+            isinstance(self.value, int)
+            and not self.unit
+            and _YEAR.search(self.quantity.lower())
+            and 0 < self.value < 3000
+        ):
+            return str(self.value)
         return self.value if isinstance(self.value, str) else number_text(self.value, unit=self.unit)
 
     def statement(self, lang: Language) -> str:

@@ -19,6 +19,9 @@ from ..text import language_of
 from ..tool import Option, Tool
 from ..values import Count, Fact, Ranking
 
+UNKNOWN = "not in the table"
+"""The value of a fact that a table is silent about."""
+
 ORDINAL = "ordinal"
 """JSON-schema `format` of a parameter that takes a place in an order."""
 
@@ -157,7 +160,12 @@ class Table:
 
     def _columns(self, columns: Sequence[str]) -> tuple[Option, ...]:
         return tuple(
-            Option(c, (c.replace("_", " "), *self.columns[c].names), self.columns[c].about) for c in columns
+            Option(
+                c,
+                (c.replace("_", " "), *self.columns[c].names),
+                f"{self.columns[c].about} {self.columns[c].unit}",
+            )
+            for c in columns
         )
 
     def _within(self) -> tuple[Option, ...]:
@@ -166,17 +174,24 @@ class Table:
         )
         return tuple(Option(value, self.group_names.get(value, ())) for value in sorted(found))
 
-    def _narrowed(self, within: str | None) -> list[str]:
-        if within is None:
-            return list(self.rows)
-        return [row for row, cells in self.rows.items() if any(cells.get(g) == within for g in self.groups)]
+    def _narrowed(self, within: Sequence[str]) -> list[str]:
+        """Rows in the groups: in any of those of one column, and that for each column that is spoken of."""
+        asked = [
+            {v for v in within if any(str(cells.get(g)) == v for cells in self.rows.values())}
+            for g in self.groups
+        ]
+        return [
+            row
+            for row, cells in self.rows.items()
+            if all(
+                str(cells.get(g)) in wanted for g, wanted in zip(self.groups, asked, strict=True) if wanted
+            )
+        ]
 
     def _lookup(self) -> Tool:
         async def lookup(row: str, column: str) -> Fact:
             found = self.fact(row, column)
-            if found is None:
-                raise ToolError(f"The table {self.source} has no {column} for {row}.")
-            return found
+            return found or Fact(label=row, quantity=column, value=UNKNOWN, source=self.source)
 
         model = create_model(
             "lookup_arguments",
@@ -196,45 +211,37 @@ class Table:
         )
 
     def _rank(self) -> Tool:
-        numeric = self._numeric()
+        numeric = [
+            c for c in self.columns if any(isinstance(row.get(c), int | float) for row in self.rows.values())
+        ]
 
-        async def rank(column: str, order: str, within: str | None, limit: int, place: int | None) -> Ranking:
-            rows = [
-                f
-                for row in self._narrowed(within)
-                if (f := self.fact(row, column)) and not isinstance(f.value, str)
-            ]
+        async def rank(column: str, order: str, within: list[str], limit: int, place: int | None) -> Ranking:
+            every = (self.fact(row, column) for row in self._narrowed(within))
+            rows = [fact for fact in every if fact is not None and not isinstance(fact.value, str)]
+            where = f" in {', '.join(within)}" if within else ""
             if not rows:
-                raise ToolError(
-                    f"The table {self.source} has no {column} figures{f' in {within}' if within else ''}."
-                )
+                raise ToolError(f"The table {self.source} has no {column} figures{where}.")
             rows.sort(key=lambda fact: float(fact.value), reverse=order == "highest")
             if place is not None and place > len(rows):
                 raise ToolError(
-                    f"There is no number {place}: only {len(rows)} {self.plural} have a {column} figure"
-                    f"{f' in {within}' if within else ''}."
+                    f"There is no number {place}: only {len(rows)} {self.plural} have a {column} figure{where}."
                 )
             shown = rows[:limit] if place is None else rows[place - 1 : place]
-            return Ranking(facts=shown, order=order, within=within or "", of=len(rows), place=place)
+            return Ranking(facts=shown, order=order, within=", ".join(within), of=len(rows), place=place)
 
         within = self._within()
+        place = Field(
+            None,
+            ge=1,
+            description="Only the one at this place: 3 for the third.",
+            json_schema_extra={"format": ORDINAL},
+        )
         fields: dict[str, Any] = {
             "column": (choice(numeric), Field(description="The figure to rank by.")),
             "order": (Literal["highest", "lowest"], Field(description="Which end comes first.")),
             "limit": (int, Field(1, ge=1, le=50, description="How many to name.")),
-            "place": (
-                int | None,
-                Field(
-                    None,
-                    ge=1,
-                    description="Only the one at this place: 3 for the third.",
-                    json_schema_extra={"format": ORDINAL},
-                ),
-            ),
-            "within": (
-                choice([o.value for o in within]) | None if within else None,
-                Field(None, description="Narrow to this group."),
-            ),
+            "place": (int | None, place),
+            "within": (_groups(within), Field(default_factory=list, description="Narrow to these groups.")),
         }
         model = create_model("rank_arguments", __config__=ConfigDict(extra="forbid"), **fields)
         order = (
@@ -248,16 +255,20 @@ class Table:
         return Tool(self._named("rank"), text, model, Ranking, rank, options=options)
 
     def _count(self) -> Tool:
-        async def count(within: str) -> Count:
-            return Count(
-                count=len(self._narrowed(within)), what=self.plural, within=within, source=self.source
-            )
+        async def count(within: list[str]) -> Count:
+            number = len(self._narrowed(within))
+            return Count(count=number, what=self.plural, within=", ".join(within), source=self.source)
 
         options = self._within()
         model: type[BaseModel] = create_model(
             "count_rows_arguments",
             __config__=ConfigDict(extra="forbid"),
-            within=(choice([o.value for o in options]), Field(description="The group to count in.")),
+            within=(_groups(options), Field(min_length=1, description="The groups to count in.")),
         )
         text = f"Count how many {self.plural} there are in a group, the number of {self.plural}."
         return Tool(self._named("count_rows"), text, model, Count, count, options={"within": options})
+
+
+def _groups(options: tuple[Option, ...]) -> Any:
+    """The type of several groups at once; where a table has none, of an empty list."""
+    return list[choice([option.value for option in options])] if options else list[str]  # type: ignore[misc]
