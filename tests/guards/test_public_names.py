@@ -80,7 +80,7 @@ def test_a_layer_under_its_bare_name_fails_loudly(root: Path) -> None:
         ("agents", "crew"),
         ("tools", "tool"),
         ("planner", "rules"),
-        ("runtime", "context"),
+        ("serving", "house"),
     ):
         tried = python(f"import {layer}.{module}", cwd=root)
         assert tried.returncode == 1
