@@ -129,9 +129,7 @@ def _speaks_of(f: Fit, similar: float) -> bool:
     A number alone fits every tool that takes numbers.
     """
     named = any(f.tool.options.get(name) for name in f.known) and bool(f.used)
-    return similar >= 2 * _MIN_SIMILAR or (
-        f.coverage > 0 and (named or f.arithmetic) and not (f.counts and similar < _MIN_SIMILAR)
-    )
+    return named or similar >= 2 * _MIN_SIMILAR or (f.coverage > 0 and (f.arithmetic or not f.counts))
 
 
 def _told_or_looked_up(chosen: list[Fit], reading: Reading, own: Reading) -> list[Fit]:

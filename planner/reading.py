@@ -39,7 +39,7 @@ _ARITHMETIC = re.compile(r"(?:sqrt\(|[-(]|\d)(?:[\d\s.,+\-*/()^%×÷−]|sqrt|of
 _SCALES = {
     "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "百": 1e2, "千": 1e3, "万": 1e4, "百万": 1e6, "亿": 1e8,
 }  # fmt: skip
-_SCALE = re.compile(r"\s*(thousand|million|billion|trillion|百万|百|千|万|亿)(?![a-z])")
+_SCALE = re.compile(r"\s*(thousand|million|billion|trillion|百万|百(?!分)|千(?![克米瓦卡赫])|万|亿)(?![a-z])")
 _OPERATION = re.compile(
     r"\d[\s)%]*(?:[+*/^×÷−-]|\*\*|%\s*(?:of|的))\s*[-(]*(?:sqrt\()?\d|\*\*[23]|sqrt\(|\d\s*的\s*\d[\d.]*\s*%"
 )

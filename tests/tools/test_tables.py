@@ -54,12 +54,11 @@ async def test_lookup_tells_one_fact_with_unit_and_source(tools: dict[str, Tool]
     assert await said(lookup, row="Birch", column="weight") == "Birch: weight 80.5 g."
     assert await said(lookup, row="Birch", column="note") == "Birch: note sour."
     fact = lookup.read(await lookup.call({"row": "Amber", "column": "year"}))
-    assert fact.evidence("en") == ["Amber: year 1,901 [orchard.csv]"]
+    assert fact.evidence("en") == ["Amber: year 1901 [orchard.csv]"]
 
 
 async def test_an_empty_cell_is_said_not_guessed(tools: dict[str, Tool]) -> None:
-    with pytest.raises(ToolError, match=r"The table orchard\.csv has no weight for Dawn\."):
-        await tools["lookup"].call({"row": "Dawn", "column": "weight"})
+    assert await said(tools["lookup"], row="Dawn", column="weight") == "Dawn: weight not in the table."
 
 
 async def test_rank_leaves_out_rows_without_a_figure(tools: dict[str, Tool]) -> None:
@@ -74,11 +73,11 @@ async def test_rank_within_a_group_and_at_a_place(tools: dict[str, Tool]) -> Non
     rank = tools["rank"]
     assert (
         await said(rank, column="year", order="highest", within="top")
-        == "The highest year in top is Birch (1,950)."
+        == "The highest year in top is Birch (1950)."
     )
     assert (
         await said(rank, column="year", order="lowest", place=3)
-        == "Number 3 by year, lowest first, is Cloud (1,999)."
+        == "Number 3 by year, lowest first, is Cloud (1999)."
     )
     assert (
         await said(rank, "zh", column="year", order="highest", place=1, within="low")

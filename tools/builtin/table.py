@@ -10,9 +10,9 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from ...runtime.errors import InvalidCrew, ToolError
 from ..text import language_of
@@ -271,4 +271,10 @@ class Table:
 
 def _groups(options: tuple[Option, ...]) -> Any:
     """The type of several groups at once; where a table has none, of an empty list."""
-    return list[choice([option.value for option in options])] if options else list[str]  # type: ignore[misc]
+    values = choice([option.value for option in options]) if options else str
+    return Annotated[list[values], BeforeValidator(_several)]  # type: ignore[valid-type]
+
+
+def _several(given: Any) -> Any:
+    """One group where several may be named, and none."""
+    return [given] if isinstance(given, str) else [] if given is None else given
