@@ -81,7 +81,7 @@ async def test_rank_within_a_group_and_at_a_place(tools: dict[str, Tool]) -> Non
     )
     assert (
         await said(rank, "zh", column="year", order="highest", place=1, within="low")
-        == "在low，年份从高到低排第 1 的是晨 (2,003)。"
+        == "在low，年份从高到低排第 1 的是晨 (2003)。"
     )
     with pytest.raises(ToolError, match="There is no number 4: only 3 apples have a weight figure"):
         await rank.call({"column": "weight", "order": "lowest", "place": 4})
