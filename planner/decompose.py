@@ -135,14 +135,14 @@ def _speaks_of(f: Fit, similar: float) -> bool:
 def _told_or_looked_up(chosen: list[Fit], reading: Reading, own: Reading) -> list[Fit]:
     """The bound calls, unless what they leave unsaid of the request shows that it is about something else.
 
-    A question for a reason, or one most of whose words the calls do not use, is for the documents.
+    A question for a reason is for the documents, and so is one most of whose words the calls do not use, unless
+    it names two things that they do.
     """
     unsaid = unexplained(chosen, reading)
-    if (
-        unsaid > _ONLY_READ
-        or (own.explains and unsaid > 0)
-        or (any(f.spread for f in chosen) and unsaid > _ALSO_READ)
-    ):
+    if own.explains and unsaid > 0:
+        return []
+    sure = any(sum(weight >= 1.0 for weight in f.used.values()) > 1 for f in chosen)
+    if (unsaid > _ONLY_READ and not sure) or (unsaid > _ALSO_READ and any(f.spread for f in chosen)):
         return []
     return chosen
 
