@@ -209,8 +209,17 @@ def fits(given: Any, wanted: Any) -> bool:
     if _union(given):
         return any(fits(option, wanted) for option in get_args(given) if option is not type(None))
     if wanted is Fact:
-        return given in (int, float, str)
+        return given in (int, float, str) or is_figure(given)
     return wanted is float and given is int
+
+
+def is_figure(kind: Any) -> bool:
+    """Whether a type is a model around one number, which can stand where a fact is wanted."""
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return False
+    value = kind.model_fields.get("value")
+    numbers = {int, float, int | float}
+    return value is not None and value.annotation in numbers
 
 
 def _union(kind: Any) -> bool:

@@ -154,8 +154,10 @@ def unexplained(chosen: Sequence[Fit], reading: Reading) -> float:
     spans += [span for _, span in (*reading.extremes, *reading.numbers)]
     things = {t for f in chosen for t in tokens(f"{f.tool.name.replace('_', ' ')} {f.tool.description}")}
     kin = {t for row in vocabulary.kin for t in row.stems}
-    content = [w for w in reading.words if w in reading.terms and not w.text.isdigit()]
+    terms = set(reading.terms)
+    content = [w for w in reading.words if w in terms and not w.text.isdigit()]
     told = things | kin | vocabulary.plain
+    used = {place for s, e in spans for place in range(s, e)}
     pairs = {w.text for w in reading.terms if len(w.text) == _PAIR and not w.text.isascii()}
     known = "".join(p for p in pairs if p in told)
     left = [
@@ -163,7 +165,7 @@ def unexplained(chosen: Sequence[Fit], reading: Reading) -> float:
         for w in content
         if w.stem not in told
         and w.text not in known
-        and not any(s <= w.start and w.end <= e for s, e in spans)
+        and not used.issuperset(range(w.start, w.end))
     ]
     return len(left) / max(1, len(content))
 

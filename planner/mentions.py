@@ -50,10 +50,10 @@ Key = tuple[str, str]
 def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Key, list[Mention]]:
     """The mentions of every parameter, in the order in which the request says them."""
     named = {key: list(_named(values, reading)) for key, values in options.items()}
-    spans = {m.span for found in named.values() for m in found}
+    outer = _outermost({m.span for found in named.values() for m in found})
     found: dict[Key, list[Mention]] = {}
     for key, mentions in named.items():
-        kept = [m for m in mentions if not any(_inside(m.span, other) for other in spans)]
+        kept = [m for m in mentions if m.span in outer]
         found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[
             ::-1
         ]
@@ -83,8 +83,15 @@ def _asked_for(values: tuple[Option, ...], named: list[Mention], reading: Readin
     return [Mention(value, named[0].span) for value in near]
 
 
-def _inside(span: Span, other: Span) -> bool:
-    return span != other and other[0] <= span[0] and span[1] <= other[1]
+def _outermost(spans: Iterable[Span]) -> set[Span]:
+    """The spans that lie inside no other."""
+    found: set[Span] = set()
+    reached = -1
+    for span in sorted(spans, key=lambda s: (s[0], -s[1])):
+        if span[1] > reached:
+            found.add(span)
+            reached = span[1]
+    return found
 
 
 def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:

@@ -19,13 +19,16 @@ from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan, ModelError
 from ..runtime.graph import Task
 from ..tools.tool import Tool
-from .checker import check
+from ..tools.values import Fact
+from .checker import check, fits
 from .mentions import find
 from .plan import Plan, listed
 from .reading import Reading
 from .rules import ANSWER
+from .slots import takes_several
 
-_MAX_TASKS = 8
+_MAX_TASKS = 6
+_FEWEST_TO_COMBINE = 2
 _MAX_OPTIONS = 40
 _REPAIRS = 2
 
@@ -81,36 +84,54 @@ def _system(crew: Crew) -> str:
 
 
 def plan_schema(crew: Crew, request: str) -> dict[str, Any]:
-    """The JSON schema of a plan for this crew and request."""
+    """The JSON schema of a plan for this crew and request: of each length one form, whose tasks refer only back."""
     reading = Reading(request)
     options = {(t.name, p): o for t in crew.toolset.values() for p, o in t.options.items()}
     mentioned = find(options, reading)
-    variants: list[dict[str, Any]] = []
     definitions: dict[str, Any] = {}
-    for tool in crew.toolset.values():
-        holders = [agent.role for agent in crew.holders(tool)]
-        schema = tool.parameters
-        definitions |= schema.pop("$defs", {})
-        arguments = {
-            name: _argument(tool, name, fragment, [m.value for m in mentioned.get((tool.name, name), [])])
-            for name, fragment in schema.get("properties", {}).items()
+    figures = any(fits(tool.returns, Fact) for tool in crew.toolset.values() if not tool.combines)
+    for place in range(1, _MAX_TASKS + 1):
+        variants: list[dict[str, Any]] = []
+        for tool in crew.toolset.values():
+            if tool.combines and (place <= _FEWEST_TO_COMBINE or not figures):
+                continue
+            schema = tool.parameters
+            definitions |= schema.pop("$defs", {})
+            arguments = {
+                name: _argument(
+                    tool, name, fragment, [m.value for m in mentioned.get((tool.name, name), [])], place
+                )
+                for name, fragment in schema.get("properties", {}).items()
+            }
+            args = _object(arguments, list(schema.get("required", ())))
+            holders = [agent.role for agent in crew.holders(tool)]
+            variants.append(_object({"agent": {"enum": holders}, "tool": {"const": tool.name}, "args": args}))
+        definitions[f"task{place}"] = {"anyOf": variants}
+    lengths = [
+        {
+            "type": "array",
+            "prefixItems": [{"$ref": f"#/$defs/task{place}"} for place in range(1, length + 1)],
+            "minItems": length,
+            "maxItems": length,
         }
-        args = _object(arguments, list(schema.get("required", ())))
-        variants.append(_object({"agent": {"enum": holders}, "tool": {"const": tool.name}, "args": args}))
-    tasks = {"type": "array", "minItems": 0, "maxItems": _MAX_TASKS, "items": {"anyOf": variants}}
-    return _object({"tasks": tasks}) | ({"$defs": definitions} if definitions else {})
+        for length in range(1, _MAX_TASKS + 1)
+    ]
+    return _object({"tasks": {"anyOf": lengths}}) | {"$defs": definitions}
 
 
-def _argument(tool: Tool, name: str, fragment: dict[str, Any], mentioned: list[str]) -> dict[str, Any]:
-    """The schema of one argument: its values, and references where a result can stand in its place."""
+def _argument(
+    tool: Tool, name: str, fragment: dict[str, Any], mentioned: list[str], place: int
+) -> dict[str, Any]:
+    """The schema of one argument: its values, and references to earlier tasks where a result can stand in its place."""
+    earlier = [f"$t{n}" for n in range(1, place)]
     if name in tool.options:
-        return {"enum": mentioned or [o.value for o in tool.options[name]][:_MAX_OPTIONS]}
-    refs = {"enum": [f"$t{n}" for n in range(1, _MAX_TASKS)]}
+        values = {"enum": mentioned or [o.value for o in tool.options[name]][:_MAX_OPTIONS]}
+        return {"type": "array", "items": values, "maxItems": 3} if takes_several(fragment) else values
     if tool.combines:
-        return {"type": "array", "items": refs, "minItems": 2, "maxItems": _MAX_TASKS}
+        return {"type": "array", "items": {"enum": earlier}, "minItems": 2, "maxItems": len(earlier)}
     plain = {key: value for key, value in fragment.items() if key not in ("title", "default", "format")}
-    if plain.get("type") in ("integer", "number"):
-        return {"anyOf": [plain, {"enum": [f"{r}.value" for r in refs["enum"]]}]}
+    if plain.get("type") in ("integer", "number") and earlier:
+        return {"anyOf": [plain, {"enum": [f"{ref}.value" for ref in earlier]}]}
     return plain | ({"maxLength": 200} if plain.get("type") == "string" and "enum" not in plain else {})
 
 

@@ -119,7 +119,7 @@ def fit(
             asks = asks or bool(found and found[0][1] is None)
         if name not in tool.options:
             found = [item for item in found if _valid(tool, name, item[0])]
-        if found and fragment_is_list(fragment):
+        if found and takes_several(fragment):
             found = [(tuple(value for value, _, _ in found), None, 0.0), *((None, s, w) for _, s, w in found)]
             used |= {span: weight for _, span, weight in found if span is not None}
             spent += [span for _, span, _ in found if span is not None]
@@ -151,7 +151,7 @@ def fit(
     )
 
 
-def fragment_is_list(fragment: Mapping[str, Any]) -> bool:
+def takes_several(fragment: Mapping[str, Any]) -> bool:
     """Whether a parameter takes several values at once."""
     parts = [fragment, *fragment.get("anyOf", ())]
     return any(part.get("type") == "array" for part in parts)

@@ -99,8 +99,12 @@ class Fact(BaseModel):
 
 
 def _as_fact(value: Any) -> Any:
-    """A bare number or text is a fact without a name; `labelled` gives it one."""
-    return {"value": value} if isinstance(value, int | float | str) else value
+    """A bare number or text is a fact without a name; another model around a number gives that number."""
+    if isinstance(value, int | float | str):
+        return {"value": value}
+    if isinstance(value, dict) and "value" in value and not value.keys() <= Fact.model_fields.keys():
+        return {"value": value["value"], "label": str(value.get("expression", ""))}
+    return value
 
 
 FactLike = Annotated[Fact, BeforeValidator(_as_fact)]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.engine
 CAPITAL = ModelRequest((Message("user", "What is the capital of France?"),))
 
 USER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from crewgraph.serving.engines import engine_client
 from crewgraph.serving.settings import Settings
@@ -34,6 +34,8 @@ async def main():
         print("ready", flush=True)
         await asyncio.Event().wait()
 
+# A test run in a shell's background hands SIGINT on as ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 

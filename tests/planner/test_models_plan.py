@@ -154,8 +154,8 @@ async def test_a_plan_over_the_budget_is_refused(shop: Crew, tmp_path: Path) -> 
 
 def test_the_schema_offers_only_what_the_crew_has(shop: Crew) -> None:
     schema = plan_schema(shop, "What does a pen cost in yuan?")
-    tasks = schema["properties"]["tasks"]
-    variants = {v["properties"]["tool"]["const"]: v["properties"] for v in tasks["items"]["anyOf"]}
+    lengths = schema["properties"]["tasks"]["anyOf"]
+    variants = {v["properties"]["tool"]["const"]: v["properties"] for v in schema["$defs"]["task6"]["anyOf"]}
     assert set(variants) == set(shop.toolset)
     assert variants["price"]["agent"] == {"enum": ["clerk"]}
     assert variants["compare"]["agent"] == {"enum": ["clerk", "banker", "host"]}
@@ -167,12 +167,21 @@ def test_the_schema_offers_only_what_the_crew_has(shop: Crew) -> None:
     assert reference["enum"][0] == "$t1.value"
     assert variants["compare"]["args"]["properties"]["facts"]["minItems"] == 2
     assert all(v["args"]["additionalProperties"] is False for v in variants.values())
-    assert tasks["maxItems"] == 8
+    assert [(form["minItems"], form["maxItems"]) for form in lengths] == [(n, n) for n in range(1, 7)]
+
+
+def test_the_schema_refers_only_to_earlier_tasks(shop: Crew) -> None:
+    definitions = plan_schema(shop, "What does a pen cost in yuan?")["$defs"]
+    first = {v["properties"]["tool"]["const"]: v["properties"]["args"] for v in definitions["task1"]["anyOf"]}
+    third = {v["properties"]["tool"]["const"]: v["properties"]["args"] for v in definitions["task3"]["anyOf"]}
+    assert "compare" not in first
+    assert first["convert_currency"]["properties"]["amount"] == {"type": "number"}
+    assert third["compare"]["properties"]["facts"]["items"] == {"enum": ["$t1", "$t2"]}
 
 
 def test_where_no_value_is_mentioned_all_are_offered(shop: Crew) -> None:
     schema = plan_schema(shop, "What does it cost?")
-    variants = schema["properties"]["tasks"]["items"]["anyOf"]
+    variants = schema["$defs"]["task1"]["anyOf"]
     price = next(v["properties"] for v in variants if v["properties"]["tool"]["const"] == "price")
     assert len(price["args"]["properties"]["item"]["enum"]) == 10
 

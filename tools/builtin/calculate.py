@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ...runtime.errors import ToolError
 from ..tool import tool
@@ -17,6 +17,9 @@ from ..values import Calculation, Number
 
 EXPRESSION = "arithmetic"
 """JSON-schema `format` of a parameter that holds an arithmetic expression."""
+
+_WRITTEN = "^[0-9(][0-9a-z+*/().,% ^-]{0,80}$"
+"""What a model may write as an expression; people may write more."""
 
 _MAX_CHARS = 500
 _MAX_EXPONENT = 1_000
@@ -111,8 +114,21 @@ def _value(node: ast.expr) -> Number:
     )
 
 
+def _workable(expression: str) -> str:
+    """Refuses, before anything runs, what `evaluate` cannot work out."""
+    try:
+        evaluate(expression)
+    except ToolError as error:
+        raise ValueError(str(error)) from None
+    return expression
+
+
 @tool
-def calculate(expression: Annotated[str, Field(json_schema_extra={"format": EXPRESSION})]) -> Calculation:
+def calculate(
+    expression: Annotated[
+        str, AfterValidator(_workable), Field(json_schema_extra={"format": EXPRESSION, "pattern": _WRITTEN})
+    ],
+) -> Calculation:
     """Work out an arithmetic expression exactly: sums, products, powers, roots, percentages. 计算算式.
 
     Args:
