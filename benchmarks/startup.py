@@ -37,7 +37,9 @@ def once(command: list[str]) -> tuple[float, float]:
 
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="5 runs of each instead of 25")
     parser.add_argument("--json", metavar="-", help="also print one JSON object as the last line")
     options = parser.parse_args()
@@ -47,7 +49,9 @@ def main() -> int:
     for _ in range(5 if options.quick else 25):
         for name, command in COMMANDS.items():
             runs[name].append(once(command))
-    medians = {name: tuple(statistics.median(r[i] for r in found) for i in (0, 1)) for name, found in runs.items()}
+    medians = {
+        name: tuple(statistics.median(r[i] for r in found) for i in (0, 1)) for name, found in runs.items()
+    }
     figures = {
         "import_cpu_s": round(medians["import"][0] - medians["bare"][0], 4),
         "import_wall_s": round(medians["import"][1] - medians["bare"][1], 4),
@@ -55,8 +59,12 @@ def main() -> int:
         "help_wall_s": round(medians["help"][1], 4),
     }
     print(f"{'':<24}{'CPU s':>10}{'wall s':>10}{'bar':>10}")
-    print(f"{'import crewgraph':<24}{figures['import_cpu_s']:>10.3f}{figures['import_wall_s']:>10.3f}{'0.100':>10}")
-    print(f"{'crewgraph --help':<24}{figures['help_cpu_s']:>10.3f}{figures['help_wall_s']:>10.3f}{'0.250':>10}")
+    print(
+        f"{'import crewgraph':<24}{figures['import_cpu_s']:>10.3f}{figures['import_wall_s']:>10.3f}{'0.100':>10}"
+    )
+    print(
+        f"{'crewgraph --help':<24}{figures['help_cpu_s']:>10.3f}{figures['help_wall_s']:>10.3f}{'0.250':>10}"
+    )
     if options.json:
         print(json.dumps(figures))
     return 0

@@ -163,9 +163,7 @@ def unexplained(chosen: Sequence[Fit], reading: Reading) -> float:
     left = [
         w
         for w in content
-        if w.stem not in told
-        and w.text not in known
-        and not used.issuperset(range(w.start, w.end))
+        if w.stem not in told and w.text not in known and not used.issuperset(range(w.start, w.end))
     ]
     return len(left) / max(1, len(content))
 

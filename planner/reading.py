@@ -5,6 +5,7 @@ Words with their places, numbers, the end of a scale it asks for, the operations
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ _WORDED = (
     (r"\bcubed\b|的立方", "**3"),
     (r"\bto the power of\b|的次方", "**"),
     (r"\b(?:the )?square root of\s*(\d+(?:\.\d+)?)", r"sqrt(\1)"),
-    (r"(\d+(?:\.\d+)?)\s*的平方根", r"sqrt(\1)"),
+    (r"(?<![\d.])(\d+(?:\.\d+)?)\s*的平方根", r"sqrt(\1)"),
     (r"(\d)\s*percent of\b", r"\1% of"),
     (r"(\d)\s*percent\b", r"\1%"),
     (r"百分之\s*(\d+(?:\.\d+)?)", r"\1%"),
@@ -124,12 +125,15 @@ class Reading:
         found: list[tuple[float | int, Span]] = []
         for match in _NUMBER.finditer(self.text):
             value, end = float(match[0].replace(",", "")), match.end()
+            if math.isinf(value):
+                continue
             if scale := _SCALE.match(self.lower, end):
                 value, end = value * _SCALES[scale[1]], scale.end()
             found.append((int(value) if value.is_integer() else value, (match.start(), end)))
+        digits = {place for _, span in found for place in range(*span)}
         for n, word in enumerate(self.words):
             small = self.words_of.numbers.get(word.text.lower())
-            if small is None or any(s <= word.start < e for _, (s, e) in found):
+            if small is None or word.start in digits:
                 continue
             if word.text.lower() in {"one", "一"} or (_HAN.match(word.text) and not self._counts(n)):
                 continue
@@ -146,9 +150,9 @@ class Reading:
             low = word.text.lower()
             if low in self.words_of.ordinals:
                 return self.words_of.ordinals[low], (word.start, word.end)
-            if match := re.fullmatch(r"(\d+)(?:st|nd|rd|th)", low):
+            if match := re.fullmatch(r"(\d{1,9})(?:st|nd|rd|th)", low):
                 return int(match[1]), (word.start, word.end)
-        if match := re.search(r"第\s*(\d+|[一二三四五六七八九十])", self.text):
+        if match := re.search(r"第\s*(\d{1,9}|[一二三四五六七八九十])", self.text):
             value = int(match[1]) if match[1].isdigit() else self.words_of.numbers[match[1]]
             return value, match.span()
         return None
@@ -174,12 +178,12 @@ class Reading:
             else:
                 if low.endswith("est") and len(low) > 4 and low not in vocabulary.not_superlatives:
                     found.append(("highest", (word.start, word.end)))
-        taken: list[Span] = []
+        taken: set[int] = set()
         for extreme, said in tables:
             for phrase in (p for p in said if _HAN.match(p)):
                 for match in re.finditer(re.escape(phrase), self.text):
-                    if not any(s <= match.start() < e for s, e in taken):
-                        taken.append(match.span())
+                    if match.start() not in taken:
+                        taken.update(range(*match.span()))
                         found.append((extreme, match.span()))
         return tuple(dict.fromkeys(found))
 

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..agents.aptitude import Aptitude
 from ..agents.model import ModelClient
 from .settings import Settings
@@ -34,7 +36,10 @@ class Aptitudes:
             known = await asyncio.to_thread(self._read)
             key = f"{self._server} {model}"
             if key in known:
-                return Aptitude(**known[key])
+                try:
+                    return TypeAdapter(Aptitude).validate_python(known[key])
+                except ValidationError:
+                    pass  # spoilt: ask again
             found = await probe(client)
             await asyncio.to_thread(self._write, {**known, key: asdict(found)})
             return found

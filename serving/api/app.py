@@ -18,6 +18,7 @@ from .errors import ApiError, error_response
 from .gate import Gate
 from .tally import Tally
 from .turn import Turn
+from .words import Words
 
 if TYPE_CHECKING:
     from ...agents.crew import Crew
@@ -44,15 +45,19 @@ def make_app(
         if ask.model != crew.name:
             raise _no_model(ask.model, crew.name)
 
-        tally = Tally()
+        tally, words = Tally(), Words()
 
         async def run() -> Outcome:
             return await house.ask(
-                crew, ask.request, history=ask.history, listeners=[tally.event], crew_path=crew_path
+                crew,
+                ask.request,
+                history=ask.history,
+                listeners=[tally.event, words.event],
+                crew_path=crew_path,
             )
 
         completion = Completion(id=f"chatcmpl-{uuid.uuid4().hex}", model=crew.name, tally=tally)
-        return Turn(completion, gate, run, stream=ask.stream, include_usage=ask.include_usage)
+        return Turn(completion, gate, run, words, stream=ask.stream, include_usage=ask.include_usage)
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:

@@ -43,10 +43,14 @@ class Completion:
         """The first chunk: who speaks."""
         return self._chunk({"role": "assistant", "content": ""})
 
-    def pieces(self, outcome: Outcome, *, include_usage: bool) -> Iterator[bytes]:
-        """The chunks after the first, to the end of the stream."""
-        for piece in split(outcome.answer):
-            yield self._chunk({"content": piece})
+    def words(self, text: str) -> bytes:
+        """A chunk of the answer."""
+        return self._chunk({"content": text})
+
+    def ending(self, outcome: Outcome, rest: str, *, include_usage: bool) -> Iterator[bytes]:
+        """The chunks of what has not been sent of the answer yet, to the end of the stream."""
+        for piece in split(rest):
+            yield self.words(piece)
         yield self._chunk({}, finish_reason="stop", crewgraph=extension(outcome))
         if include_usage:
             yield sse({**self._head("chat.completion.chunk"), "choices": [], "usage": self.tally.usage})

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from .completion import PULSE, Completion, sse
 from .errors import error_body, error_response, is_ours
 from .gate import Gate, stopping
+from .words import Words
 
 if TYPE_CHECKING:
     from ..house import Outcome
@@ -28,7 +29,7 @@ class Turn(Response):
     """The response to one chat request, whole or as a stream.
 
     Nothing of the run's steps is sent, for it is no part of the answer: a stream says who speaks, pulses
-    while the crew works, and then gives the answer's words.
+    while the crew works, gives words that are final as they are written, and then the rest of the answer.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Turn(Response):
         completion: Completion,
         gate: Gate,
         run: Callable[[], Awaitable[Outcome]],
+        words: Words,
         *,
         stream: bool,
         include_usage: bool,
     ) -> None:
         super().__init__()
-        self._completion, self._gate, self._run = completion, gate, run
+        self._completion, self._gate, self._run, self._words = completion, gate, run, words
         self._stream, self._include_usage = stream, include_usage
         self._streaming = False
 
@@ -86,12 +88,11 @@ class Turn(Response):
             self._streaming = True
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
             await _send_piece(send, self._completion.opening())
-            while not run.done():
-                await asyncio.wait({run}, timeout=PULSE_SECONDS)
-                if not run.done():
-                    await _send_piece(send, PULSE)
+            await self._send_words(send, run)
             try:
-                for piece in self._completion.pieces(run.result(), include_usage=self._include_usage):
+                outcome = run.result()
+                rest = self._words.rest(outcome.answer)
+                for piece in self._completion.ending(outcome, rest, include_usage=self._include_usage):
                     await _send_piece(send, piece)
             except Exception as error:
                 _log(error)
@@ -99,6 +100,20 @@ class Turn(Response):
             await _send_end(send)
         finally:
             await _ended(run)
+
+    async def _send_words(self, send: Send, run: asyncio.Future[Outcome]) -> None:
+        """Words as they come, and a pulse where none come for long, until the run is done."""
+        while not run.done():
+            coming = asyncio.ensure_future(self._words.next())
+            try:
+                either: set[asyncio.Future[Any]] = {run, coming}
+                await asyncio.wait(either, timeout=PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if coming.done():
+                    await _send_piece(send, self._completion.words(coming.result()))
+                elif not run.done():
+                    await _send_piece(send, PULSE)
+            finally:
+                await _ended(coming)
 
 
 _STREAM_HEADERS = [

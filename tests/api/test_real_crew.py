@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from crewgraph.agents.agent import Agent
 from crewgraph.agents.crew import Crew
-from crewgraph.agents.model import ModelRequest
+from crewgraph.agents.model import ModelDelta, ModelRequest
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.runtime.graph import Task
 from crewgraph.serving.api.app import make_app
@@ -80,6 +80,40 @@ async def test_a_stream_carries_the_answer_and_nothing_of_the_steps(house: House
     assert text == "Hello, dear guest."
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens == 3
+
+
+class Hesitant(ScriptedModel):
+    """Writes one word, and the rest when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(reply)
+        self.heard = asyncio.Event()
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+        whole = await self.complete(request)
+        yield ModelDelta("Hello,")
+        await self.heard.wait()
+        yield ModelDelta(" dear guest.", whole)
+
+
+async def test_the_models_own_words_are_sent_while_it_writes(listen: Listen, tmp_path: Path) -> None:
+    model = Hesitant()
+    async with (
+        House.open(Settings(home=tmp_path, model_url=None), client=model) as house,
+        listen(make_app(house, TALK)) as url,
+        openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client,
+        asyncio.timeout(20),
+    ):
+        words: list[str] = []
+        stream = await client.chat.completions.create(
+            model="desk", messages=said(("user", "Hello!")), stream=True
+        )
+        async for chunk in stream:
+            words.append(chunk.choices[0].delta.content or "")
+            if words[-1]:
+                model.heard.set()
+    assert "".join(words) == "Hello, dear guest."
+    assert "Hello," in words
 
 
 async def test_earlier_messages_reach_the_model(house: House, model: ScriptedModel, listen: Listen) -> None:

@@ -24,7 +24,7 @@ and the beginning of the next."""
 _EMPTY = frozenset(
     tokens(
         "unless told otherwise instead actually really kind sort thing things way does get got "
-        "using use used try want like"
+        "using use used try want like live lives lies"
     )
 )
 
@@ -81,7 +81,8 @@ def understand(text: str, rarity: Callable[[str], float], *, han: bool) -> Quest
             continue
         own = frozenset(tokens(phrase))
         taken |= own
-        known = frozenset(t for t in own | meant if not _HAN.search(t) or han)
+        said_alone = own if len(own) == 1 else frozenset()  # of "network drive", a drive alone says nothing
+        known = frozenset(t for t in said_alone | meant if not _HAN.search(t) or han)
         if known:
             concepts.append(Concept(known, 0.6 * min(rarity(t) for t in known)))
     for token in dict.fromkeys(tokens(text)):
