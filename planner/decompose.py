@@ -274,7 +274,7 @@ def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
     for call in chosen.calls:
         rest = {n: v for n, v in call.args.items() if n != chosen.varied}
         together.setdefault(str(sorted(rest.items(), key=lambda item: item[0])), []).append(call)
-    groups = [Group(tuple(calls), join if len(calls) > 1 else None) for calls in together.values()]
+    groups = [Group(tuple(calls), _joins(join, len(calls))) for calls in together.values()]
     if (
         len(groups) == 2
         and own.says("ratio")
@@ -283,6 +283,13 @@ def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
     ):
         return [Group(pair, "ratio") for pair in zip(groups[0].calls, groups[1].calls, strict=True)]
     return groups
+
+
+def _joins(join: str | None, figures: int) -> str | None:
+    """What joins so many figures: nothing joins one, and a ratio takes two."""
+    if figures < 2:
+        return None
+    return "compare" if join == "ratio" and figures != 2 else join
 
 
 def _join(reading: Reading) -> str | None:

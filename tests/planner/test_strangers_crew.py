@@ -78,6 +78,8 @@ def test_a_result_flows_into_the_next_call_by_its_type(shop: Crew, request_: str
         ("Total price of a pen, ink and glue", ["pen", "ink", "glue"], "total"),
         ("钢笔和墨水一共多少钱？", ["pen", "ink"], "total"),
         ("钢笔比墨水贵多少？", ["pen", "ink"], "compare"),
+        ("The ratio of the pen's price to that of the ink", ["pen", "ink"], "ratio"),
+        ("The ratio of the prices of pen, ink and glue", ["pen", "ink", "glue"], "compare"),
     ],
 )
 def test_figures_that_belong_together_are_joined(
