@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .plain import task_line
+from .screen import in_terminal
 from .text import clean, one_line, seconds, tokens
 from .view import notes_of, state_of
 
@@ -54,14 +55,24 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def print_answer(outcome: Outcome) -> None:
-    """The answer and what it rests on."""
+    """The answer and what it rests on; in a terminal, wrapped between words."""
+    say = _wrapped() if in_terminal() else print
     print()
-    print(clean(outcome.answer))
+    say(clean(outcome.answer))
     print()
     for line in outcome.evidence:
-        print(f"  evidence: {one_line(line)}")
+        say(f"  evidence: {one_line(line)}")
     if outcome.evidence:
         print(flush=True)
+
+
+def _wrapped() -> Callable[[str], None]:
+    from rich.text import Text
+
+    from .console import make_console
+
+    console = make_console()
+    return lambda text: console.print(Text(text))
 
 
 def outcome_json(outcome: Outcome, run: RunSummary) -> dict[str, Any]:
