@@ -1,6 +1,6 @@
 """Holds what a model wrote against the evidence, sentence by sentence.
 
-The evidence comes as units: a fact, a passage of a document. A drafted sentence stands only if everything in it
+The evidence comes as units: a fact, a sentence of a document. A drafted sentence stands only if everything in it
 that the evidence speaks of comes from one unit, numbers included, if it says something that the request did not
 already say, if little in it is of the model's own, and if it neither compares nor denies where the unit does not.
 This is a check of words, not of meaning: it keeps a small model from joining the figure of one thing to the name
@@ -70,6 +70,8 @@ def _stands(
     if not shared <= bag or not (shared - asked or numbers(sentence)):
         return False  # joins two units, or says nothing that was not asked
     if len(said - known - asked) > _OWN_SHARE * len(said):
+        return False
+    if bool(_plain_words(sentence, _DENIES)) != bool(_plain_words(unit, _DENIES)):
         return False
     return _plain_words(sentence, _COMPARES | _DENIES) <= _plain_words(unit, _COMPARES | _DENIES)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from ..runtime.context import RunContext
 from ..runtime.errors import ModelError
 from ..runtime.graph import Task
+from ..tools.knowledge.passages import sentences
 from ..tools.text import Language, tokens
 from ..tools.values import Fact, Passages, Stated
 from .agent import Agent
@@ -53,13 +54,11 @@ class Brief:
         return [s for s in self.stated if not isinstance(s, Passages)]
 
     def units(self) -> list[str]:
-        """The evidence in pieces that each speak of one thing: a line of evidence, a passage."""
+        """The evidence in pieces that each say one thing: a line of evidence, a sentence under its heading."""
         parts = [line for s in self.facts for line in s.evidence(self.lang)]
-        return [
-            *parts,
-            *(f"{p.heading}. {p.text}" for found in self.passages for p in found.passages),
-            *self._paragraphs(),
-        ]
+        texts = [(p.heading, p.text) for found in self.passages for p in found.passages]
+        texts += [("", paragraph) for paragraph in self._paragraphs()]
+        return parts + [f"{heading}: {s}" for heading, text in texts for s in sentences(text)]
 
     def notes(self) -> str:
         """What a writer is shown: statements, the quotations that fit best, what colleagues wrote."""

@@ -48,7 +48,7 @@ def check(tasks: Sequence[Task], crew: Crew, *, budget: Budget | None = None) ->
         findings.append(
             Finding(
                 task="-",
-                problem=f"it calls tools {calls} times, and the budget allows {budget.tool_calls}",
+                problem=f"it calls tools {calls} time{'s' if calls != 1 else ''}, and the budget allows {budget.tool_calls}",
                 mend="ask for less, or raise the budget",
             )
         )

@@ -100,8 +100,10 @@ def _choose(
         mine = {p: found.get((tool.name, p), []) for p in tool.options}
         theirs = {p: past.get((tool.name, p), []) for p in tool.options} if _leans(reading, mine) else None
         fits.append(fit(tool, mine, reading, earlier=theirs))
-    bound = [f for f in fits if f.complete and not f.asks and _speaks_of(f, similar[f.tool.name])]
-    asked = [f for f in fits if f.complete and f.asks]
+    bound = [f for f in fits if f.complete and not f.asks and _speaks_of(f, similar[f.tool.name], reading)]
+    asked = [
+        f for f in fits if f.complete and f.asks and (f.tool.effect == "read_only" or _said(f.tool, reading))
+    ]
     chosen = _cover(bound, similar, reading)
     if asked and chosen and not collect:
         chosen = _told_or_looked_up(chosen, reading, own)
@@ -112,7 +114,7 @@ def _choose(
         near = [f for f in asked if similar[f.tool.name] >= 0.8 * best]
         chosen += near
         why += [f"{f.tool.name} takes the question as it is" for f in near]
-    links = _chained(fits, chosen)
+    links = _chained(fits, chosen, reading)
     why += [f"{g.calls[0].tool.name} takes what another call gives" for g in links]
     groups = (*(g for f in chosen for g in _grouped(f, reading, own)), *links)
     return Decomposition(
@@ -123,11 +125,22 @@ def _choose(
     )
 
 
-def _speaks_of(f: Fit, similar: float) -> bool:
+def _said(tool: Tool, reading: Reading) -> bool:
+    """Whether a request says what a tool is called: one that changes something is never run on a guess."""
+    asked = {t.stem for t in reading.terms}
+    kin = {other for t in asked for other in reading.words_of.relatives(t)}
+    return bool((asked | kin) & set(tokens(tool.name.replace("_", " ")))) or bool(
+        {t for t in asked if not t.isascii()} & {t for t in tokens(tool.description) if len(t) == _PAIR}
+    )
+
+
+def _speaks_of(f: Fit, similar: float, reading: Reading) -> bool:
     """Whether a request speaks of a tool at all: it names a value of it, or says what it does.
 
     A number alone fits every tool that takes numbers.
     """
+    if f.tool.effect != "read_only" and not _said(f.tool, reading):
+        return False
     named = any(f.tool.options.get(name) for name in f.known) and bool(f.used)
     return named or similar >= 2 * _MIN_SIMILAR or (f.coverage > 0 and (f.arithmetic or not f.counts))
 
@@ -223,13 +236,14 @@ def _overlap(a: Span, b: Span) -> bool:
     return a[0] < b[1] and b[0] < a[1]
 
 
-def _chained(fits: Sequence[Fit], chosen: Sequence[Fit]) -> list[Group]:
+def _chained(fits: Sequence[Fit], chosen: Sequence[Fit], reading: Reading) -> list[Group]:
     """Calls that lack only what a chosen call gives: each takes that call's result by type."""
     used = [span for f in chosen for span in f.used]
     groups: list[Group] = []
     for f in fits:
         fresh = [w for span, w in f.used.items() if not any(_overlap(span, u) for u in used)]
-        if f.complete or not f.missing or sum(fresh) < _WORTH:
+        changes = f.tool.effect != "read_only" and not _said(f.tool, reading)
+        if f.complete or not f.missing or sum(fresh) < _WORTH or changes:
             continue
         args = dict(f.known)
         for name in f.missing:
@@ -272,7 +286,7 @@ def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
     join = _join(own if own.compares or own.says("total") else reading)
     together: dict[str, list[Call]] = {}
     for call in chosen.calls:
-        rest = {n: v for n, v in call.args.items() if n != chosen.varied}
+        rest = {n: v for n, v in call.args.items() if n not in (chosen.varied, chosen.paired)}
         together.setdefault(str(sorted(rest.items(), key=lambda item: item[0])), []).append(call)
     groups = [Group(tuple(calls), _joins(join, len(calls))) for calls in together.values()]
     if (

@@ -105,18 +105,23 @@ def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:
                 )
             elif parts := tuple(stem(w.lower()) for w in _WORD.findall(name)):
                 by_first[parts[0]].append((parts, option.value, name))
-    words = reading.words
+    words, small = reading.words, reading.text == reading.lower
     for start, word in enumerate(words):
         for parts, value, name in by_first.get(word.stem, ()):
             run = words[start : start + len(parts)]
-            if tuple(w.stem for w in run) == parts and _written(name, [w.text for w in run]):
+            if tuple(w.stem for w in run) == parts and _written(name, [w.text for w in run], small):
                 yield Mention(value, (run[0].start, run[-1].end))
 
 
-def _written(name: str, said: list[str]) -> bool:
-    """Whether a short name is written as itself, so that it is not taken for a common word."""
+def _written(name: str, said: list[str], small: bool) -> bool:
+    """Whether a short name is written as itself, so that it is not taken for a common word.
+
+    Somebody who writes everything `small` writes names so too, and means them where they are no common word.
+    """
     if len(name) > _CASED_UP_TO:
         return True
+    if small and len(name) > 1:
+        return said[0] not in STOPWORDS
     if name == name.lower():  # "pen" is also "Pen" and "pens"
         return len(said) > 1 or said[0] not in STOPWORDS
     return " ".join(said).removesuffix("'s") == name and not (

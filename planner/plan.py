@@ -22,7 +22,7 @@ class Finding(BaseModel):
     mend: str
 
     def __str__(self) -> str:
-        return f"Task {self.task}: {self.problem}; {self.mend}."
+        return f"{'The plan' if self.task == '-' else f'Task {self.task}'}: {self.problem}; {self.mend}."
 
 
 class Plan(BaseModel):

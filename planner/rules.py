@@ -131,6 +131,7 @@ def _authored(crew: Crew, request: str, earlier: str) -> Plan:
     tasks: list[Task] = []
     notes: list[str] = []
     figures: dict[str, list[str]] = {}
+    compared: set[str] = set()
     for outline in crew.tasks:
         agent = crew.agent(outline.agent)
         filled = outline.model_copy(update={"agent": agent.role})
@@ -152,8 +153,10 @@ def _authored(crew: Crew, request: str, earlier: str) -> Plan:
                 if t.tool and crew.toolset[t.tool].returns is Fact and not crew.toolset[t.tool].combines
             ]
             figures[outline.id] += made
+            fresh = [t for t in tasks if t.id in upstream and t.id not in compared]
             if not found.groups and Reading(f"{request}\n{outline.description}").compares:
-                ends += _joined(bench, [t for t in tasks if t.id in upstream], agent.role)
+                ends += _joined(bench, fresh, agent.role)
+                compared |= {t.id for t in fresh}
             tasks += bench.tasks
             filled = filled.model_copy(update={"depends_on": tuple(dict.fromkeys((*outline.needs, *ends)))})
         tasks.append(filled)

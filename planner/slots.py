@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..tools.builtin.calculate import EXPRESSION
 from ..tools.builtin.table import ORDINAL
 from ..tools.knowledge.documents import QUERY
-from ..tools.text import stem
+from ..tools.text import stem, tokens
 from ..tools.tool import Option, Tool, enumerated
 from .lexicon import lexicon
 from .mentions import Mention
@@ -51,7 +51,8 @@ class Fit:
     `known` are the values found so far, also where some are missing.
     `spread` is True where a parameter was not mentioned and every one of its few values is asked for. `varied`
     names the parameter that tells the calls apart by thing (the one with the most mentions). `asks` is True where
-    the tool takes the question itself, `counts` where it must have a number, `arithmetic` where it works one out.
+    the tool takes the question itself, `counts` where it must have a number, `arithmetic` where it works one out. `paired` names
+    the parameter whose values go one by one with those of `varied`.
     """
 
     tool: Tool
@@ -64,6 +65,7 @@ class Fit:
     asks: bool = False
     counts: bool = False
     arithmetic: bool = False
+    paired: str = ""
 
     @property
     def complete(self) -> bool:
@@ -130,12 +132,17 @@ def fit(
             spent += [span for _, span, _ in found if span is not None]
         elif name in required:
             missing.append(name)
-    calls = tuple(Call(tool, args) for args in _product(values))
     varied = max(
         (n for n in values if n in tool.options),
         key=lambda n: (len(tool.options[n]), len(values[n])),
         default="",
     )
+    told = [name for name, found in values.items() if name not in tool.options and len(found) > 1]
+    pair = (varied, told[0]) if varied and told and len(values[varied]) > 1 else None
+    if pair and len(values[pair[0]]) != len(values[pair[1]]):
+        missing.append(pair[1])  # which number goes with which name cannot be told
+        pair = None
+    calls = tuple(Call(tool, args) for args in _product(values, pair))
     known = {name: found[0] for name, found in values.items()}
     return Fit(
         tool,
@@ -148,6 +155,7 @@ def fit(
         asks,
         counts,
         worked_out,
+        pair[1] if pair else "",
     )
 
 
@@ -172,10 +180,13 @@ def _subjects(mentions: Mapping[str, list[Mention]], tool: Tool) -> bool:
     return any(m.named and len(tool.options[name]) > _FEW for name, found in mentions.items() for m in found)
 
 
-def _product(values: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+def _product(values: Mapping[str, list[Any]], pair: tuple[str, str] | None) -> Iterator[dict[str, Any]]:
+    """Every combination of values; those of a pair go together one by one, in the order they were said."""
     names = list(values)
     for combination in itertools.islice(itertools.product(*values.values()), MAX_CALLS):
-        yield dict(zip(names, combination, strict=True))
+        args = dict(zip(names, combination, strict=True))
+        if pair is None or values[pair[0]].index(args[pair[0]]) == values[pair[1]].index(args[pair[1]]):
+            yield args
 
 
 def _kind(fragment: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -266,19 +277,23 @@ def _number(
     if fragment.get("format") == ORDINAL:
         return [(reading.ordinal[0], reading.ordinal[1], 1.0)] if reading.ordinal else []
     nth = reading.ordinal[1] if reading.ordinal and not required else None
-    for value, span in reading.numbers:
-        if nth and span[0] < nth[1] and nth[0] < span[1]:
-            continue
-        if any(s < span[1] and span[0] < e for s, e in spent) or (
-            kind == "integer" and isinstance(value, float)
-        ):
-            continue
-        if not required and not reading.extremes:
-            continue
-        if not fragment.get("minimum", value) <= value <= fragment.get("maximum", value):
-            continue
-        return [(value, span, 1.0)]
-    return []
+    fitting: list[tuple[Any, Span | None, float]] = [
+        (value, span, 1.0)
+        for value, span in reading.numbers
+        if not (nth and span[0] < nth[1] and nth[0] < span[1])
+        and not any(s < span[1] and span[0] < e for s, e in spent)
+        and not (kind == "integer" and isinstance(value, float))
+        and fragment.get("minimum", value) <= value <= fragment.get("maximum", value)
+    ]
+    unit = set(tokens(f"{name.replace('_', ' ')} {fragment.get('description') or ''}"))
+    measured = [item for item in fitting if item[1] and _followed_by(unit, item[1], reading)]
+    return measured or (fitting[:1] if required or reading.extremes else [])
+
+
+def _followed_by(unit: set[str], span: Span, reading: Reading) -> bool:
+    """Whether the word after a number is one that tells what the parameter counts: "250 grams" for `grams`."""
+    after = next((w for w in reading.words if w.start >= span[1]), None)
+    return after is not None and after.start - span[1] <= 1 and after.stem in unit
 
 
 def _text(name: str, reading: Reading, spent: list[Span]) -> list[tuple[Any, Span | None, float]]:

@@ -18,7 +18,7 @@ _CJK = re.compile(r"[\u3400-\u9fff]")
 
 STOPWORDS = frozenset(
     "a an the this that these those of in on at to for from by with and or but if then than as is are was were be been"
-    " do does did has have had can could will would should may might i you he she it we they me my your his her its our"
+    " do does did has have had can could will would should may might i you he she it we they me my your his her its our us"
     " their what which who whom whose when where why how there here please tell give show say so just also about into"
     " out up any some not no yes many much more most less least fewer".split()
     + "的 了 是 在 和 与 吗 呢 吧 啊 有 我 你 他 她 它 们 这 那 哪 个 些 请 把 被 就 也 都 还 么".split()

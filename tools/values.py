@@ -91,7 +91,7 @@ class Fact(BaseModel):
             if label or quantity
             else ""
         )
-        return f"{name}{self.amount()}{stop}"
+        return f"{name}{self.amount().rstrip('.。')}{stop}"
 
     def evidence(self, lang: Language) -> list[str]:
         """The fact and its source."""

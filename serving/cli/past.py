@@ -8,15 +8,25 @@ from .session import Session
 
 if TYPE_CHECKING:
     from ...agents.crew import Crew
+    from ...runtime.budget import Budget
     from ...runtime.history import RunSummary
     from ...runtime.store import RunRecord
     from ..house import Outcome
 
 
 async def go_through(
-    session: Session, which: str, how: Literal["resume", "replay"], crew_file: str | None, *, as_json: bool
+    session: Session,
+    which: str,
+    how: Literal["resume", "replay"],
+    crew_file: str | None,
+    *,
+    budget: Budget | None = None,
+    as_json: bool,
 ) -> tuple[Outcome, RunSummary]:
-    """Resume or replay the run that `which` means, with the crew of its file or of `crew_file`."""
+    """Resume or replay the run that `which` means, with the crew of its file or of `crew_file`.
+
+    A `budget` takes the place of the one that the run began with.
+    """
     from ..house import House
     from .screen import open_screen
     from .stopping import telling_how_to_go_on
@@ -28,8 +38,10 @@ async def go_through(
             if how == "resume":
                 screen.recall(await house.store.events(record.id))
             async with telling_how_to_go_on(house.store, record.id):
-                go = house.resume if how == "resume" else house.replay
-                outcome = await go(record.id, crew, listeners=[screen.event])
+                if how == "resume":
+                    outcome = await house.resume(record.id, crew, listeners=[screen.event], budget=budget)
+                else:
+                    outcome = await house.replay(record.id, crew, listeners=[screen.event])
     return outcome, screen.view.summary
 
 

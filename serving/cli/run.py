@@ -37,6 +37,7 @@ def command(
 ) -> int:
     """Ask a crew once and print its answer."""
     from ..crewfile import load_crew
+    from .budget import budget_of
     from .report import kept_for_json, print_plan, report
     from .request import read_request
 
@@ -47,19 +48,11 @@ def command(
         if plan_only:
             tell = partial(print_plan, block_on(_plan(session, crew, text, planner, as_json=as_json)))
         else:
-            path, budget = str(Path(file).resolve()), _budget(tokens, seconds, tool_calls)
+            path, budget = str(Path(file).resolve()), budget_of(tokens, seconds, tool_calls)
             asking = _run(session, crew, text, planner, thread, budget, path, as_json=as_json)
             tell = partial(report, *block_on(asking))
     tell(as_json=as_json)
     return 0
-
-
-def _budget(tokens: int | None, seconds: float | None, tool_calls: int | None) -> Budget | None:
-    if tokens is None and seconds is None and tool_calls is None:
-        return None
-    from ...runtime.budget import Budget
-
-    return Budget(tokens=tokens, seconds=seconds, tool_calls=tool_calls)
 
 
 async def _run(
