@@ -1,1 +1,1 @@
-"""The command line: one module a command, each loaded only when it is called."""
+"""The command line: the root command here, what it calls in `commands`, what that shows in `screens`."""

@@ -7,7 +7,7 @@ import traceback
 from typing import NamedTuple
 
 from ...runtime.errors import CrewgraphError, EngineError, TaskFailed
-from .text import one_line
+from .screens.text import one_line
 
 INTERRUPTED = 130
 TERMINATED = 143

@@ -51,7 +51,7 @@ def _stand_in() -> None:
 
 
 def _load(name: str) -> typer.Typer:
-    module = import_module(f".{name}", __package__)
+    module = import_module(f".commands.{name}", __package__)
     if name == "engine":
         engine: typer.Typer = module.app
         return engine

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         failure = Failure.of(error)
         if "--json" in given:
-            from .report import print_json
+            from .screens.report import print_json
 
             print_json({"error": {"code": failure.code, "message": failure.sentence}})
         failure.tell(error, debug=debug)
@@ -66,7 +66,7 @@ def _root(
     `last`; FILE is the Python file that defines the crew.
     """
     if version:
-        from .doctor import installed_version
+        from .commands.doctor import installed_version
 
         print(f"crewgraph {installed_version('crewgraph') or 'from a source tree'}")
         return 0

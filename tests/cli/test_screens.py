@@ -24,9 +24,9 @@ from crewgraph.runtime.events import (
     TextDelta,
 )
 from crewgraph.runtime.graph import Task, TaskResult
-from crewgraph.serving.cli.live import LiveScreen
-from crewgraph.serving.cli.plain import PlainScreen
-from crewgraph.serving.cli.text import clean, one_line, seconds, size, tokens
+from crewgraph.serving.cli.screens.live import LiveScreen
+from crewgraph.serving.cli.screens.plain import PlainScreen
+from crewgraph.serving.cli.screens.text import clean, one_line, seconds, size, tokens
 from crewgraph.serving.engines import Progress
 
 WIDE = "比较法国和德国的人口并说明差异" * 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from crewgraph.serving.cli.engine import app
+from crewgraph.serving.cli.commands.engine import app
 from crewgraph.serving.settings import Settings
 
 

@@ -23,9 +23,9 @@ from .text import one_line, seconds, size, tokens
 from .view import GLYPHS, RunView, notes_of, role_of, state_of
 
 if TYPE_CHECKING:
-    from ...runtime.events import Event
-    from ...runtime.history import RunSummary, TaskSummary
-    from ..engines import Progress
+    from ....runtime.events import Event
+    from ....runtime.history import RunSummary, TaskSummary
+    from ...engines import Progress
 
 _FRAMES = "◐◓◑◒"
 _NOTES_SHOWN = 3

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .session import Session, block_on
-from .text import one_line
+from ..screens.text import one_line
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ...settings import Settings
 
 _PACKAGES = (
     "langgraph",
@@ -64,7 +64,7 @@ def command(
 
 
 async def _doctor(settings: Settings, *, as_json: bool) -> int:
-    from .report import print_json
+    from ..screens.report import print_json
 
     findings = []
     async for finding in examine(settings):
@@ -121,8 +121,8 @@ def _home(settings: Settings) -> Finding:
 
 
 async def _database(settings: Settings) -> Finding:
-    from ...runtime.errors import StoreError
-    from ...runtime.store import open_store
+    from ....runtime.errors import StoreError
+    from ....runtime.store import open_store
 
     try:
         async with open_store(settings.database) as store:
@@ -136,8 +136,8 @@ async def _database(settings: Settings) -> Finding:
 async def _model_url(settings: Settings) -> Finding:
     import asyncio
 
-    from ...runtime.errors import EngineError
-    from ..engines import engine_client
+    from ....runtime.errors import EngineError
+    from ...engines import engine_client
 
     url = settings.model_url or ""
     try:
@@ -153,7 +153,7 @@ async def _model_url(settings: Settings) -> Finding:
 
 
 async def _embedded(settings: Settings) -> list[Finding]:
-    from ..engines import engine_status
+    from ...engines import engine_status
 
     status = await engine_status(settings, "embedded")
     if not status.installed:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ...agents.crew import Crew
+    from ....agents.crew import Crew
 
 _GRACE = 2
 """Seconds that requests in flight get to end after a stop; then their runs are cancelled (and resumable)."""
@@ -26,7 +26,7 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8010,
 ) -> int:
     """Serve a crew as an OpenAI-compatible chat API."""
-    from ..crewfile import load_crew
+    from ...crewfile import load_crew
 
     session: Session = ctx.obj
     with _listening(host, port) as listener:
@@ -43,7 +43,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """
     import errno
 
-    from ...runtime.errors import InvalidInput
+    from ....runtime.errors import InvalidInput
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -67,9 +67,9 @@ async def _serve(session: Session, crew: Crew, path: str, listener: socket.socke
 
     import uvicorn
 
-    from ..api.app import make_app
-    from ..house import House
-    from .plain import PlainScreen
+    from ...api.app import make_app
+    from ...house import House
+    from ..screens.plain import PlainScreen
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...runtime.events import Event, PlanMade, StepIntended, TaskErred, TaskFinished, TextDelta
-from ...runtime.history import RunSummary, TaskSummary, summarise
+from ....runtime.events import Event, PlanMade, StepIntended, TaskErred, TaskFinished, TextDelta
+from ....runtime.history import RunSummary, TaskSummary, summarise
 
 GLYPHS = {
     "waiting": ("○", "dim"),

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ..engines import EngineStatus
-    from ..settings import Settings
+    from ...engines import EngineStatus
+    from ...settings import Settings
 
 Name = Literal["embedded", "vllm"]
 
@@ -39,8 +39,8 @@ def pull_command(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the default model, check it and make it ready."""
-    from ..engines import pull_model
-    from ..engines.bar import progress_bar
+    from ...engines import pull_model
+    from ...engines.bar import progress_bar
 
     with progress_bar() as show:
         here = block_on(pull_model(_settings(ctx), on_progress=show, from_file=from_file))
@@ -68,8 +68,8 @@ def start_command(
     as_json: AsJson = False,
 ) -> None:
     """Start an engine that stays until `engine stop`."""
-    from ..engines import start_engine
-    from ..engines.bar import progress_bar
+    from ...engines import start_engine
+    from ...engines.bar import progress_bar
 
     with progress_bar() as show:
         work = start_engine(_settings(ctx), engine, port=port, threads=threads, slots=slots, on_progress=show)
@@ -84,7 +84,7 @@ def start_command(
 @app.command("stop")
 def stop_command(ctx: typer.Context, engine: Which = "embedded", as_json: AsJson = False) -> None:
     """Stop an engine and wait until it is gone."""
-    from ..engines import stop_engine
+    from ...engines import stop_engine
 
     state = block_on(stop_engine(_settings(ctx), engine))
     line = f"{engine} did not run" if state is None else f"{engine} stopped (pid {state.pid})"
@@ -99,7 +99,7 @@ def status_command(ctx: typer.Context, engine: Which = "embedded", as_json: AsJs
     """
     from dataclasses import asdict
 
-    from ..engines import engine_status
+    from ...engines import engine_status
 
     status = block_on(engine_status(_settings(ctx), engine))
     _say(asdict(status), "\n".join(_described(status)), as_json)
@@ -112,7 +112,7 @@ def list_command(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the engines: what is installed, pulled and running."""
     from dataclasses import asdict
 
-    from ..engines import engine_list
+    from ...engines import engine_list
 
     found = block_on(engine_list(_settings(ctx)))
     rows = [(s.name, _yes(s.installed), _yes(s.model_present), s.url or "-", s.model) for s in found]
@@ -131,8 +131,8 @@ def install_command(
 
     Begins where an installation that was broken off has stopped.
     """
-    from ..engines.bar import progress_bar
-    from ..engines.setup_vllm import install_vllm
+    from ...engines.bar import progress_bar
+    from ...engines.setup_vllm import install_vllm
 
     with progress_bar() as show:
         installed = block_on(install_vllm(_settings(ctx), on_progress=show))
@@ -143,7 +143,7 @@ def install_command(
 def _settings(ctx: typer.Context) -> Settings:
     if isinstance(ctx.obj, Session):
         return ctx.obj.settings
-    from ..settings import Settings
+    from ...settings import Settings
 
     return Settings()
 

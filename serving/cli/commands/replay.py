@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 
 def command(
@@ -18,8 +18,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Run a finished run again from its journal: same answer, no model, no tool called."""
+    from ..screens.report import kept_for_json, report
     from .past import go_through
-    from .report import kept_for_json, report
 
     session: Session = ctx.obj
     with kept_for_json(as_json):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 
 def command(
@@ -23,9 +23,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Go on with a run that was broken off: finished steps are not run again."""
-    from .budget import budget_of
+    from ..screens.report import kept_for_json, report
     from .past import go_through
-    from .report import kept_for_json, report
+    from .request import budget_of
 
     session: Session = ctx.obj
     with kept_for_json(as_json):

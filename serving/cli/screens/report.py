@@ -16,10 +16,10 @@ from .text import clean, one_line, seconds, tokens
 from .view import notes_of, state_of
 
 if TYPE_CHECKING:
-    from ...runtime.events import PlanMade
-    from ...runtime.history import RunSummary, TaskSummary
-    from ...runtime.store import RunRecord
-    from ..house import Outcome
+    from ....runtime.events import PlanMade
+    from ....runtime.history import RunSummary, TaskSummary
+    from ....runtime.store import RunRecord
+    from ...house import Outcome
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from .text import clean, one_line, seconds, tokens
 from .view import GLYPHS, notes_of, role_of, state_of
 
 if TYPE_CHECKING:
-    from ...runtime.history import RunSummary, StepSummary, TaskSummary
-    from ...runtime.store import RunRecord
+    from ....runtime.history import RunSummary, StepSummary, TaskSummary
+    from ....runtime.store import RunRecord
 
 _CUT = 400
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ...runtime.events import (
+from ....runtime.events import (
     Noted,
     PlanMade,
     RunResumed,
@@ -21,8 +21,8 @@ from .text import clean, one_line, seconds, tokens
 from .view import RunView
 
 if TYPE_CHECKING:
-    from ...runtime.events import Event
-    from ..engines import Progress
+    from ....runtime.events import Event
+    from ...engines import Progress
 
 
 class PlainScreen:

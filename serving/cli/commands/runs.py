@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ...runtime.store import RunRecord
-    from ..settings import Settings
+    from ....runtime.store import RunRecord
+    from ...settings import Settings
 
 
 def command(
@@ -24,7 +24,7 @@ def command(
     session: Session = ctx.obj
     records = block_on(_records(session.settings, limit))
     if as_json:
-        from .report import print_json
+        from ..screens.report import print_json
 
         print_json({"runs": [asdict(record) for record in records]})
     elif records:
@@ -35,7 +35,7 @@ def command(
 
 
 async def _records(settings: Settings, limit: int) -> list[RunRecord]:
-    from ...runtime.store import open_store
+    from ....runtime.store import open_store
 
     if not settings.database.exists():
         return []
@@ -47,8 +47,8 @@ def _print_table(records: list[RunRecord]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from .console import make_console
-    from .text import one_line, seconds
+    from ..screens.console import make_console
+    from ..screens.text import one_line, seconds
 
     console = make_console()
     table = Table(box=None, pad_edge=False, header_style="dim", expand=False)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ...runtime.history import RunSummary
-    from ...runtime.store import RunRecord
-    from ..settings import Settings
+    from ....runtime.history import RunSummary
+    from ....runtime.store import RunRecord
+    from ...settings import Settings
 
 
 def command(
@@ -26,20 +26,20 @@ def command(
     session: Session = ctx.obj
     record, summary = block_on(_read(session.settings, run))
     if as_json:
-        from .report import print_json, record_json
+        from ..screens.report import print_json, record_json
 
         print_json(record_json(record, summary))
     else:
-        from .inspector import print_run
+        from ..screens.inspector import print_run
 
         print_run(record, summary, full=full)
     return 0
 
 
 async def _read(settings: Settings, which: str) -> tuple[RunRecord, RunSummary]:
-    from ...runtime.errors import NotFound
-    from ...runtime.history import summarise
-    from ...runtime.store import open_store
+    from ....runtime.errors import NotFound
+    from ....runtime.history import summarise
+    from ....runtime.store import open_store
 
     if not settings.database.exists():
         raise NotFound(f"There is no run {which!r}: nothing has been run in {settings.home} yet.")

@@ -1,11 +1,15 @@
-"""Owns how a request reaches a command: from the command line, or from stdin when it is `-`."""
+"""Owns what a command is asked: the request, from the command line or from stdin when it is `-`, and its limits."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from ...runtime.errors import InvalidRequest
-from ..settings import MAX_REQUEST_CHARS
+from ....runtime.errors import InvalidRequest
+from ...settings import MAX_REQUEST_CHARS
+
+if TYPE_CHECKING:
+    from ....runtime.budget import Budget
 
 
 def read_request(given: str) -> str:
@@ -33,3 +37,12 @@ def _stdin() -> str:
     """What stands on stdin; of something far too long no more than shows that it is."""
     raw = sys.stdin.buffer.read(MAX_REQUEST_CHARS * 4 + 1)
     return "x" * (MAX_REQUEST_CHARS + 1) if len(raw) > MAX_REQUEST_CHARS * 4 else raw.decode()
+
+
+def budget_of(tokens: int | None, seconds: float | None, tool_calls: int | None) -> Budget | None:
+    """The budget that was asked for, or None where no limit was given."""
+    if tokens is None and seconds is None and tool_calls is None:
+        return None
+    from ....runtime.budget import Budget
+
+    return Budget(tokens=tokens, seconds=seconds, tool_calls=tool_calls)

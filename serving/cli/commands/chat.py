@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ...agents.crew import Crew
-    from ...runtime.store import Store
-    from ..house import House
-    from .startup import Startup
+    from ....agents.crew import Crew
+    from ....runtime.store import Store
+    from ...house import House
+    from ..screens.screen import Startup
 
 _LEAVE = frozenset({"/quit", "/exit", "/q"})
 
@@ -27,16 +27,16 @@ def command(
     ] = None,
 ) -> int:
     """Talk with a crew in a conversation that is kept. `/quit` leaves."""
-    from ..crewfile import load_crew
+    from ...crewfile import load_crew
 
     session: Session = ctx.obj
     return block_on(_chat(session, load_crew(file), thread, str(Path(file).resolve())))
 
 
 async def _chat(session: Session, crew: Crew, thread: str | None, file: str) -> int:
-    from ..house import House
-    from .lines import typed_lines
-    from .startup import Startup
+    from ...house import House
+    from ..screens.lines import typed_lines
+    from ..screens.screen import Startup
 
     talking = sys.stdin.isatty() and sys.stdout.isatty()
     startup = Startup()
@@ -58,7 +58,7 @@ async def _chat(session: Session, crew: Crew, thread: str | None, file: str) -> 
 
 
 async def _thread(store: Store, wanted: str | None, crew: Crew) -> str:
-    from ...runtime.errors import NotFound
+    from ....runtime.errors import NotFound
 
     if wanted is None:
         return (await store.create_thread(crew.name)).id
@@ -81,10 +81,10 @@ async def _turn(
     *,
     talking: bool,
 ) -> None:
-    from ...runtime.errors import CrewgraphError
-    from .failure import Failure
-    from .report import print_answer
-    from .screen import open_screen
+    from ....runtime.errors import CrewgraphError
+    from ..failure import Failure
+    from ..screens.report import print_answer
+    from ..screens.screen import open_screen
 
     try:
         with open_screen() as screen, startup.shown_on(screen):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .session import Session, block_on
+from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ...agents.crew import Crew
-    from ...runtime.budget import Budget
-    from ...runtime.events import PlanMade
-    from ...runtime.history import RunSummary
-    from ..house import Outcome
+    from ....agents.crew import Crew
+    from ....runtime.budget import Budget
+    from ....runtime.events import PlanMade
+    from ....runtime.history import RunSummary
+    from ...house import Outcome
 
 
 def command(
@@ -36,10 +36,9 @@ def command(
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Show the plan and do nothing.")] = False,
 ) -> int:
     """Ask a crew once and print its answer."""
-    from ..crewfile import load_crew
-    from .budget import budget_of
-    from .report import kept_for_json, print_plan, report
-    from .request import read_request
+    from ...crewfile import load_crew
+    from ..screens.report import kept_for_json, print_plan, report
+    from .request import budget_of, read_request
 
     session: Session = ctx.obj
     text = read_request(request)
@@ -66,9 +65,9 @@ async def _run(
     *,
     as_json: bool,
 ) -> tuple[Outcome, RunSummary]:
-    from ..house import House
-    from .screen import open_screen
-    from .stopping import telling_how_to_go_on
+    from ...house import House
+    from ..screens.screen import open_screen
+    from .past import telling_how_to_go_on
 
     with open_screen(json=as_json) as screen:
         async with (
@@ -90,8 +89,8 @@ async def _run(
 async def _plan(
     session: Session, crew: Crew, request: str, planner: Literal["auto", "model", "rules"], *, as_json: bool
 ) -> PlanMade:
-    from ..house import House
-    from .screen import open_screen
+    from ...house import House
+    from ..screens.screen import open_screen
 
     with open_screen(json=as_json) as screen:
         async with House.open(session.settings, on_progress=screen.progress) as house:

@@ -1,18 +1,21 @@
-"""Owns how a run is shown while it goes on: live in a terminal, as plain lines elsewhere, or not at all."""
+"""Owns how a run is shown while it goes on: live in a terminal, as plain lines elsewhere, or not at all.
+
+The engine's start-up is shown there too; `Startup` finds the screen of the moment where there are several.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from .view import RunView
 
 if TYPE_CHECKING:
-    from ...runtime.events import Event
-    from ..engines import Progress
+    from ....runtime.events import Event
+    from ...engines import Progress
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):
@@ -47,3 +50,27 @@ def open_screen(*, json: bool = False) -> Screen:
     from .plain import PlainScreen
 
     return PlainScreen(quiet=json)
+
+
+class Startup:
+    """Passes progress on to the screen of the moment, for one house with several screens, one after the other.
+
+    Without a screen it is not shown.
+    """
+
+    def __init__(self) -> None:
+        self._screen: Screen | None = None
+
+    def progress(self, progress: Progress) -> None:
+        """Show it on the screen of the moment."""
+        if self._screen is not None:
+            self._screen.progress(progress)
+
+    @contextmanager
+    def shown_on(self, screen: Screen) -> Iterator[None]:
+        """Inside, progress goes to this screen."""
+        self._screen = screen
+        try:
+            yield
+        finally:
+            self._screen = None
