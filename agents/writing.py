@@ -27,7 +27,7 @@ _ATTEMPTS = 2
 _DRAFT_TOKENS = 96
 _NOTES = 3000
 _QUOTES = 2
-_NEAR = 0.85
+_NEAR = 0.75
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ of any subject. It serves where a model is too weak to plan, and it is what a st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
 from ..tools.text import tokens
-from ..tools.tool import Tool
+from ..tools.tool import Option, Tool
 from ..tools.values import Fact
 from .mentions import Mention, find
 from .reading import Reading, Span
@@ -25,6 +25,7 @@ _CLAUSE = re.compile(
 )
 _MIN_SIMILAR = 0.12
 _WORTH = 0.9
+_GUESSED = 2.0
 _KIN = 0.6
 _PAIR = 2
 _ALSO_READ = 0.34
@@ -165,8 +166,17 @@ def unexplained(chosen: Sequence[Fit], reading: Reading) -> float:
     vocabulary = reading.words_of
     spans = [span for f in chosen for span in f.used]
     spans += [span for _, span in (*reading.extremes, *reading.numbers)]
-    things = {t for f in chosen for t in tokens(f"{f.tool.name.replace('_', ' ')} {f.tool.description}")}
-    kin = {t for row in vocabulary.kin for t in row.stems}
+    about = " ".join(f"{f.tool.name.replace('_', ' ')} {f.tool.description.split(':')[0]}" for f in chosen)
+    bound = " ".join(
+        f"{o.value} {' '.join(o.names)}"
+        for f in chosen
+        for n, o in _bound(f)
+        if len(f.tool.options[n]) <= _PAIR * 6
+    )
+    things = set(tokens(f"{about} {bound.replace('_', ' ')}"))
+    kin = {other for t in things for other in vocabulary.relatives(t)}
+    if reading.compares:
+        kin |= {stem for row in vocabulary.kin for stem in row.stems}
     terms = set(reading.terms)
     content = [w for w in reading.words if w in terms and not w.text.isdigit()]
     told = things | kin | vocabulary.plain
@@ -179,6 +189,17 @@ def unexplained(chosen: Sequence[Fit], reading: Reading) -> float:
         if w.stem not in told and w.text not in known and not used.issuperset(range(w.start, w.end))
     ]
     return len(left) / max(1, len(content))
+
+
+def _bound(chosen: Fit) -> Iterator[tuple[str, Option]]:
+    """The values that a fit's calls give to enumerated parameters, each with its parameter."""
+    for name, options in chosen.tool.options.items():
+        given = {str(v) for call in chosen.calls for v in _listed(call.args.get(name))}
+        yield from ((name, option) for option in options if option.value in given)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def _leans(reading: Reading, mentions: Mapping[str, list[Mention]]) -> bool:
@@ -218,11 +239,13 @@ def _cover(fits: Sequence[Fit], similar: Mapping[str, float], reading: Reading) 
 
     def score(f: Fit) -> float:
         joined = 0.6 if compared and len(f.calls) > 1 else 0.0
-        return gain(f) + joined + similar[f.tool.name] - (0.5 if f.spread else 0.0)
+        return gain(f) + joined + similar[f.tool.name] - (_GUESSED if f.spread else 0.0)
 
     while rest:
         best = max(rest, key=score)
         rest.remove(best)
+        if chosen and best.spread:
+            continue
         if chosen and not any(
             w >= _NAME and not any(_overlap(span, u) for u in used) for span, w in best.used.items()
         ):

@@ -27,7 +27,7 @@ _ASKS = re.compile(
 _OPENERS = "i|i'm|i am|im|we|we're|that|that's|it|it's|wow|oh|ok|okay|cool|nice|great|well|ha|haha|lol|let's|my|just|no|yes|yeah"
 _CHATS = re.compile(rf"^\W*({_OPENERS})\b|[吧啦呀哦哈嗯]\W*$")
 _SHORT = 12
-_FEW = 4
+_FEW = 5
 
 
 def is_small_talk(request: str, tools: Iterable[Tool] = ()) -> bool:

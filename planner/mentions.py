@@ -129,6 +129,11 @@ def _written(name: str, said: list[str], small: bool) -> bool:
     )
 
 
+def _lone(text: str) -> bool:
+    """Whether a term is a single Chinese character, which is part of too many words to point at one."""
+    return len(text) == 1 and _HAN.match(text) is not None
+
+
 def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> list[Mention]:
     """The values that the request's other words point at; a word's own votes count before those of its kin."""
     bags = {o.value: set(tokens(" ".join((o.value.replace("_", " "), *o.names, o.about)))) for o in values}
@@ -147,7 +152,7 @@ def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> l
         kin = reading.words_of.relatives(term.stem)
         scored = {}
         for value, bag in bags.items():
-            direct = rarity[term.stem] if term.stem in bag else 0.0
+            direct = rarity[term.stem] if term.stem in bag and not _lone(term.text) else 0.0
             related = max((w * rarity[t] * 0.8 for t, w in kin.items() if t in bag), default=0.0)
             if direct or related:
                 scored[value] = max(direct, related) + 0.2 * min(direct, related)

@@ -252,6 +252,8 @@ def _enumerated(
         for extreme, span in reading.extremes:
             if extreme in scale:
                 return [(scale[extreme], span, 1.0)]
+        if reading.ordinal:  # "the fourth by size" counts from the top
+            return [(scale["highest"], reading.ordinal[1], 1.0)]
         return []
     weigh = 2.0 if len(options) > _FEW else 1.0
     return [(m.value, m.span, weigh * m.weight) for m in mentions]
