@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         start_engine,
         stop_engine,
     )
-    from .model_files import PulledModel, pull_model
+    from .models.files import PulledModel, pull_model
     from .place import EngineName, ServerState
 
 __all__ = [
@@ -36,9 +36,9 @@ __all__ = [
 
 _HOMES = {
     "EngineName": "place",
-    "PulledModel": "model_files",
+    "PulledModel": "models.files",
     "ServerState": "place",
-    "pull_model": "model_files",
+    "pull_model": "models.files",
 }
 
 

@@ -14,15 +14,15 @@ from typing import Any
 from ...runtime.errors import EngineError
 from ..client.http import HttpModelClient
 from ..settings import Settings
-from .catalog import DEFAULT_MODEL, packaged
 from .locks import locked
-from .model_files import pull_model, pulled
+from .models.catalog import DEFAULT_MODEL, packaged
+from .models.files import pull_model, pulled
 from .place import ENGINES, KINDS, EngineName, Place, ServerState
 from .process import idle_seconds, lease
 from .process import start as start_process
 from .process import stop as stop_process
 from .progress import OnProgress, Progress, unseen
-from .vllm_place import VllmPlace
+from .vllm.place import VllmPlace
 
 _MOST_THREADS = 4
 SLOTS = 8

@@ -1,4 +1,7 @@
-"""Owns starting and stopping an engine's server process, from the side of those who use it."""
+"""Owns starting and stopping an engine's server process, from the side of those who use it.
+
+The process runs the module `server` in the engine's own folder here (``embedded``, ``vllm``).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,11 @@ from typing import Any
 from ...runtime.errors import EngineError
 from .daemon import Orders
 from .locks import is_locked, locked
-from .place import EngineName, Place, ServerState
+from .place import Place, ServerState
 from .progress import OnProgress, Progress
 
 IDLE_VARIABLE = "CREWGRAPH_ENGINE_IDLE_S"
 DEFAULT_IDLE_S = 120.0
-_MODULES: dict[EngineName, str] = {"embedded": "embedded_server", "vllm": "vllm_server"}
 _STOP_S = 15.0
 
 
@@ -87,7 +89,7 @@ async def _lines_of(place: Place, orders: Orders) -> AsyncIterator[bytes]:
     try:
         with place.log.open("wb") as log, os.fdopen(theirs, "wb") as stdout:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", f"{__package__}.{_MODULES[place.name]}", json.dumps(asdict(orders))),
+                *(sys.executable, "-m", f"{__package__}.{place.name}.server", json.dumps(asdict(orders))),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=log,

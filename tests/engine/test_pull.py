@@ -13,8 +13,8 @@ import pytest
 
 from crewgraph.runtime.errors import EngineError
 from crewgraph.serving.engines import Progress, PulledModel, pull_model
-from crewgraph.serving.engines.catalog import DEFAULT_MODEL
-from crewgraph.serving.engines.model_files import pulled
+from crewgraph.serving.engines.models.catalog import DEFAULT_MODEL
+from crewgraph.serving.engines.models.files import pulled
 from crewgraph.serving.settings import Settings
 
 pytestmark = pytest.mark.engine

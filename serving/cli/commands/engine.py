@@ -132,7 +132,7 @@ def install_command(
     Begins where an installation that was broken off has stopped.
     """
     from ...engines.bar import progress_bar
-    from ...engines.setup_vllm import install_vllm
+    from ...engines.vllm.install import install_vllm
 
     with progress_bar() as show:
         installed = block_on(install_vllm(_settings(ctx), on_progress=show))

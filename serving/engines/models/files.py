@@ -17,12 +17,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...runtime.errors import EngineError
-from ..settings import Settings
+from ....runtime.errors import EngineError
+from ...settings import Settings
+from ..locks import locked
+from ..progress import OnProgress, Progress, unseen
 from .catalog import DEFAULT_MODEL, PackagedModel
 from .download import fetch, member_of
-from .locks import locked
-from .progress import OnProgress, Progress, unseen
 
 _STAGING = ".staging-"
 _SPARE_BYTES = 64 * 1024 * 1024

@@ -1,6 +1,6 @@
 """Owns the embedded engine's server process: llama.cpp behind an OpenAI-compatible loopback server.
 
-Run by `process.start` as ``python -m crewgraph.serving.engines.embedded_server ORDERS``; see `daemon` for how
+Run by `process.start` as ``python -m crewgraph.serving.engines.embedded.server ORDERS``; see `daemon` for how
 it lives and ends.
 """
 
@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 from urllib.parse import urlsplit
 
-from .daemon import Orders, Server, serve
+from ..daemon import Orders, Server, serve
 
 _ADDRESS: dict[str, Any] = {"hostname": "127.0.0.1", "hostnames": ["127.0.0.1"]}
 _REST: dict[str, Any] = {

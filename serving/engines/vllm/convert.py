@@ -1,7 +1,7 @@
 """Owns turning the GGUF model into the folder that vLLM serves: bfloat16 weights, tokenizer, template.
 
 Runs inside vLLM's own environment, by path, and so imports nothing of crewgraph:
-``python vllm_convert.py SOURCE.gguf FOLDER``. Prints one JSON line ``{"stage": TEXT}`` before each step.
+``python convert.py SOURCE.gguf FOLDER``. Prints one JSON line ``{"stage": TEXT}`` before each step.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Owns vLLM's server process: our daemon, which runs vLLM from its own environment as a child.
 
-Run by `process.start` as ``python -m crewgraph.serving.engines.vllm_server ORDERS``. The child ends with the
+Run by `process.start` as ``python -m crewgraph.serving.engines.vllm.server ORDERS``. The child ends with the
 daemon: on Linux the kernel signals it even when the daemon was killed with ``kill -9``.
 """
 
@@ -19,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from .daemon import ENDING, Orders, Server, serve, tell
+from ..daemon import ENDING, Orders, Server, serve, tell
 
 _READY = "Application startup complete"
 _STAGES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...runtime.errors import NotFound
+from ....runtime.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)

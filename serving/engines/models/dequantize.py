@@ -4,7 +4,7 @@ The kernels that llama.cpp uses for Q4_1 and Q8_0 weights round activations to 8
 of 135M parameters: it answers "What is the capital of France?" with noise. The same weights as F16 answer
 rightly.
 
-Runs as a process of its own (``python -m crewgraph.serving.engines.dequantize SOURCE TARGET``), so that the
+Runs as a process of its own (``python -m crewgraph.serving.engines.models.dequantize SOURCE TARGET``), so that the
 caller's memory stays small and a cancelled pull can simply end it. It prints one line ``DONE TOTAL`` (bytes
 of weights written) after each tensor; TARGET must be a temporary name, which the caller moves into place.
 """

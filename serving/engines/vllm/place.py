@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..settings import Settings
-from .catalog import DEFAULT_MODEL
+from ...settings import Settings
+from ..models.catalog import DEFAULT_MODEL
 
 
 @dataclass(frozen=True, slots=True)
