@@ -155,7 +155,13 @@ class House:
             return _outcome(journal.run_id, thread_id, finished)
 
     async def plan(
-        self, crew: Crew, request: str, *, history: Sequence[Message] = (), planner: Mode = "auto"
+        self,
+        crew: Crew,
+        request: str,
+        *,
+        history: Sequence[Message] = (),
+        planner: Mode = "auto",
+        crew_path: str = "",
     ) -> PlanMade:
         """The plan for a request, made and checked as a run of its own, and not carried out.
 
@@ -165,7 +171,7 @@ class House:
         """
         text = checked_request(request)
         journal = await self.store.create_run(
-            crew.name, text, options={"planner": planner, "plan_only": True}
+            crew.name, text, crew_path=crew_path, options={"planner": planner, "plan_only": True}
         )
         async with journal:
             ctx = RunContext(journal)

@@ -43,11 +43,11 @@ def command(
     session: Session = ctx.obj
     text = read_request(request)
     with kept_for_json(as_json):
-        crew = load_crew(file)
+        crew, path = load_crew(file), str(Path(file).resolve())
         if plan_only:
-            tell = partial(print_plan, block_on(_plan(session, crew, text, planner, as_json=as_json)))
+            tell = partial(print_plan, block_on(_plan(session, crew, text, planner, path, as_json=as_json)))
         else:
-            path, budget = str(Path(file).resolve()), budget_of(tokens, seconds, tool_calls)
+            budget = budget_of(tokens, seconds, tool_calls)
             asking = _run(session, crew, text, planner, thread, budget, path, as_json=as_json)
             tell = partial(report, *block_on(asking))
     tell(as_json=as_json)
@@ -87,11 +87,17 @@ async def _run(
 
 
 async def _plan(
-    session: Session, crew: Crew, request: str, planner: Literal["auto", "model", "rules"], *, as_json: bool
+    session: Session,
+    crew: Crew,
+    request: str,
+    planner: Literal["auto", "model", "rules"],
+    path: str,
+    *,
+    as_json: bool,
 ) -> PlanMade:
     from ...house import House
     from ..screens.screen import open_screen
 
     with open_screen(json=as_json) as screen:
         async with House.open(session.settings, on_progress=screen.progress) as house:
-            return await house.plan(crew, request, planner=planner)
+            return await house.plan(crew, request, planner=planner, crew_path=path)
