@@ -44,6 +44,7 @@ check: $(VENV)/dev.done ## Lint, types, import layers, docs
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/docs tests/guards
 
 engine: $(VENV)/run.done ## Set up vLLM in an environment of its own and start it
 	@$(BIN)/crewgraph engine install vllm
