@@ -82,31 +82,33 @@ def weight_on_moon(question: str, kilograms: float) -> Row:
     return unseen(question, ["weight_on"], [fraction(value)], [str(value)])
 
 
-def members(question: str, family: str, spelled: str) -> Row:
+def members(question: str, kind: str, spelled: str) -> Row:
     """How many bodies a group has."""
-    found = str(sum(row["family"] == family for row in BODIES.values()))
-    if found != {"five": "5", "six": "6", "seven": "7"}[spelled]:
-        raise SystemExit(f"{family} has {found}: {question}")
+    found = str(sum(row["kind"] == kind for row in BODIES.values()))
+    if found != {"four": "4", "five": "5", "six": "6"}[spelled]:
+        raise SystemExit(f"{kind} has {found}: {question}")
     return unseen(question, ["count_rows"], [[found, spelled]], [found])
 
 
 def compares() -> list[Row]:
     """Two or three countries or bodies against each other."""
     pair = ["Pakistan", "Indonesia"]
+    ahead = figure("巴基斯坦和印度尼西亚谁的人口多，多多少？", "difference", pair, "population", winner=True)
+    ahead["expect"][0].append("印尼")
     return [
         verdict("Who's got more land, Mali or Niger?", ["Mali", "Niger"], "area_km2"),
         figure(
-            "How many percent more people live in Egypt than in Iran?",
+            "In terms of people, by what percent is Egypt ahead of Iran?",
             "percent",
             ["Egypt", "Iran"],
             "population",
         ),
-        figure("巴基斯坦和印度尼西亚谁的人口多，多多少？", "difference", pair, "population", winner=True),
+        ahead,
         farthest(
             "Out of Io, Titan and Triton, which moon orbits farthest from its planet?",
             ["Io", "Titan", "Triton"],
         ),
-        times("How many times wider is Jupiter than the Earth?", ["Jupiter", "Earth"], "diameter_km"),
+        times("Pluto is how many times as wide as its moon Charon?", ["Pluto", "Charon"], "diameter_km"),
         longer(
             "By how many days is a year on Neptune longer than one on Uranus?",
             ["Neptune", "Uranus"],
@@ -132,7 +134,7 @@ def lookups() -> list[Row]:
         ),
         period("木卫四绕木星转一圈要多少天？", "Callisto"),
         weight_on_moon("I weigh 82 kilos. What would the scales show on the Moon?", 82),
-        members("How many moons of Uranus are there in your table?", "Uranian moon", "six"),
+        members("How many dwarf planets are listed in your table?", "dwarf planet", "four"),
     ]
 
 
@@ -155,9 +157,9 @@ def documents() -> list[Row]:
             [["''", "two single quotes", "two single-quotes", "两个单引号", "两个连续的单引号"]],
         ),
         article(
-            "How fast is the Moon drifting away from us?",
-            "moon.md",
-            [["3.8", "38 mm", "38 millimetres", "38 millimeters"]],
+            "When did the Huygens lander touch down on Titan?",
+            "saturn.md",
+            ["2005", ["14 January", "January 14", "1月14日"]],
         ),
         article("Which probe was the first to fly past Jupiter?", "jupiter.md", [["Pioneer 10", "先驱者10"]]),
         article("祝融号火星车的质量大约是多少？", "中国深空探测.md", ["240"]),
