@@ -4,7 +4,7 @@ Each question is put to its crew as a user would put it. Figures (0 to 1): `vali
 checker passes), `tools_right`, `answers_right`, `evidence_right`; `seconds` is the median of a question. Small talk
 counts as right when it gets an answer without a tool.
 
-    python benchmarks/embedded_quality.py [--quick] [--set dev|pairs|unseen|second|fresh|all] [--json -]
+    python benchmarks/embedded_quality.py [--quick] [--set dev|pairs|unseen|second|third|fresh|all] [--json -]
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ SETS = {
     "unseen": HERE / "unseen" / "questions.jsonl",
     "pairs": HERE / "questions" / "pairs.jsonl",
     "second": HERE / "questions" / "second.jsonl",
+    "third": HERE / "questions" / "third.jsonl",
     "fresh": HERE / "questions" / "fresh.jsonl",
 }
 MEASURES = ("valid", "tools_right", "answers_right", "evidence_right")

@@ -315,6 +315,8 @@ def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
     if (
         len(groups) == 2
         and own.says("ratio")
+        and "times" not in own.lower
+        and "倍" not in own.lower
         and all(len(g.calls) == len(groups[0].calls) for g in groups)
         and not chosen.spread
     ):

@@ -26,6 +26,7 @@ _ASKS = re.compile(
 )
 _OPENERS = "i|i'm|i am|im|we|we're|that|that's|it|it's|wow|oh|ok|okay|cool|nice|great|well|ha|haha|lol|let's|my|just|no|yes|yeah"
 _CHATS = re.compile(rf"^\W*({_OPENERS})\b|[吧啦呀哦哈嗯]\W*$")
+_SAYS = re.compile(r"\b(?:i|i'm|i've|i was|we|that's|this is|that was)\b")
 _SHORT = 12
 _FEW = 5
 
@@ -53,9 +54,8 @@ def is_small_talk(request: str, tools: Iterable[Tool] = ()) -> bool:
     content = [w for w in reading.words if w in reading.terms and w.stem not in reading.words_of.plain]
     if _YOU.search(reading.lower):
         return len(content) <= _FEW * (1 if reading.lang == "en" else 2)
-    return (
-        "?" not in reading.text and len(reading.words) <= _SHORT and _CHATS.search(reading.lower) is not None
-    )
+    says = "?" not in reading.text and len(reading.words) <= _SHORT
+    return says and (_CHATS.search(reading.lower) or _SAYS.search(reading.lower)) is not None
 
 
 def _phrases(reading: Reading) -> bool:

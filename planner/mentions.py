@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _WORD = re.compile(r"[A-Za-z0-9_]+(?:['.][A-Za-z0-9]+)*")
 _FEW = 12
 """Parameters with more values than these hold names of things, which are named or not meant."""
 
+_CLAUSE = re.compile(r",|;|\band\b|[，；。、]|以及|并且|还有")
+_SURE = 0.8
 _ROOT = 6
 """Words that begin with so many equal letters are taken for relatives: discovered, discoverer."""
 
@@ -53,7 +56,7 @@ def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Ke
     outer = _outermost({m.span for found in named.values() for m in found})
     found: dict[Key, list[Mention]] = {}
     for key, mentions in named.items():
-        kept = [m for m in mentions if m.span in outer]
+        kept = _proper([m for m in mentions if m.span in outer], reading)
         found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[
             ::-1
         ]
@@ -64,7 +67,37 @@ def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Ke
             found[key] = _about(values, reading, taken)
         elif better := _asked_for(values, found[key], reading):
             found[key] = better
+        else:
+            found[key] += _elsewhere(values, found[key], reading, taken)
     return found
+
+
+def _proper(mentions: list[Mention], reading: Reading) -> list[Mention]:
+    """Where some names begin large, those that do not are common words: a bill is not Bill."""
+    written = [reading.text[slice(*m.span)] for m in mentions]
+    if not any(w[0].isupper() for w in written):
+        return mentions
+    return [
+        m
+        for m, w in zip(mentions, written, strict=True)
+        if not w[0].islower() or m.value[0].islower() or " " in w
+    ]
+
+
+def _elsewhere(
+    values: tuple[Option, ...], named: list[Mention], reading: Reading, taken: list[Span]
+) -> list[Mention]:
+    """Values that another clause describes beside those named: "its name, and what does it cost?"."""
+    if not any(o.about for o in values):
+        return []
+    ends = [m.start() for m in _CLAUSE.finditer(reading.lower)]
+    clauses = {bisect(ends, m.span[0]) for m in named}
+    known = {m.value for m in named}
+    return [
+        m
+        for m in _about(values, reading, taken)
+        if m.weight >= _SURE and m.value not in known and bisect(ends, m.span[0]) not in clauses
+    ]
 
 
 def _asked_for(values: tuple[Option, ...], named: list[Mention], reading: Reading) -> list[Mention]:

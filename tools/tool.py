@@ -172,7 +172,8 @@ def tool(
         options = _options(model, names or {})
         run = _async(function)
         if returns in (int, float, str):
-            run, returns = _as_fact(run, own, unit, options), Fact
+            usual = {n: f.default for n, f in model.model_fields.items() if not f.is_required()}
+            run, returns = _as_fact(run, own, unit, options, usual), Fact
         return Tool(own, description, model, returns, run, effect, options)
 
     return make if fn is None else make(fn)
@@ -189,9 +190,16 @@ def _async(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 def _as_fact(
-    run: Callable[..., Awaitable[Any]], name: str, unit: str, options: Mapping[str, tuple[Option, ...]]
+    run: Callable[..., Awaitable[Any]],
+    name: str,
+    unit: str,
+    options: Mapping[str, tuple[Option, ...]],
+    usual: Mapping[str, Any],
 ) -> Callable[..., Awaitable[Fact]]:
-    """The function's bare result as a fact: what it tells is the tool's name, of what its arguments."""
+    """The function's bare result as a fact: what it tells is the tool's name, of what its arguments.
+
+    Arguments at their `usual` values are not said.
+    """
     quantity = re.sub(r"^(?:get|find|fetch|look_?up|read|query|show|calculate|compute)_", "", name).replace(
         "_", " "
     )
@@ -199,7 +207,9 @@ def _as_fact(
     async def fact(**values: Any) -> Fact:
         found = await run(**values)
         said = {
-            name: str(getattr(value, "value", value)) for name, value in values.items() if value is not None
+            name: str(getattr(value, "value", value))
+            for name, value in values.items()
+            if value is not None and not (name in usual and usual[name] == value)
         }
         chinese = {
             name: next(

@@ -41,7 +41,7 @@ def number_text(value: Number, *, unit: str = "") -> str:
             if abs(value) >= 1e6
             else f"{value:,.6g}"
             if abs(value) < 1000
-            else f"{value:,.2f}"
+            else f"{value:,.2f}".rstrip("0").rstrip(".")
         )
     else:
         text = f"{int(value):,}"

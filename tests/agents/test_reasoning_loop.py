@@ -113,9 +113,9 @@ async def test_a_trusted_model_gathers_and_then_writes_from_what_it_found(
     model = ScriptedModel([act("pen"), FINISH, "A pen costs nothing. The pen price is 12.5 EUR."])
     worker = CrewWorker(crew, TaskGraph([TASK]), model, "What does a pen cost?", "en", reasons=True)
     result: TaskResult = await worker(TASK, ctx)
-    assert result.text.startswith("pen, 1: price 12.5 EUR.")
+    assert result.text.startswith("pen: price 12.5 EUR.")
     assert "costs nothing" not in result.text
-    assert result.evidence == ("pen, 1: price 12.5 EUR [price]",)
+    assert result.evidence == ("pen: price 12.5 EUR [price]",)
 
 
 async def test_an_untrusted_model_chooses_no_action(price: Tool, ctx: RunContext) -> None:

@@ -1,6 +1,6 @@
-"""Write fresh.jsonl: questions by hand, expected answers from the tables and the documents.
+"""Write third.jsonl: questions by hand, expected answers from the tables and the documents.
 
-python benchmarks/questions/make_fresh.py
+python benchmarks/questions/make_third.py
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def questions() -> Iterator[Row]:
     for place, (kind, entry) in enumerate(entries, 1):
         chinese = any("\u4e00" <= letter <= "\u9fff" for letter in entry["question"])
         yield {
-            "id": f"fresh-{place:02d}",
+            "id": f"third-{place:02d}",
             "kind": kind,
             "lang": "zh" if chinese else "en",
             "crew": entry.get("crew", "manual" if kind == "documents" else "countries"),
@@ -199,8 +199,8 @@ def questions() -> Iterator[Row]:
 def main() -> None:
     """Write the file beside this script."""
     lines = [json.dumps(entry, ensure_ascii=False) for entry in questions()]
-    (HERE / "fresh.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"fresh.jsonl: {len(lines)} questions")
+    (HERE / "third.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"third.jsonl: {len(lines)} questions")
 
 
 if __name__ == "__main__":
