@@ -8,7 +8,9 @@ from typing import Any
 
 from ..agents.crew import Crew
 from ..runtime.graph import Task
+from ..tools.text import tokens
 from ..tools.tool import Tool
+from ..tools.toolset import Toolset
 from ..tools.values import Fact
 from .decompose import Decomposition, arguments_text, decompose, gives
 from .plan import Plan
@@ -42,7 +44,7 @@ class _Bench:
         if key in self.ids:
             return self.ids[key]
         task_id = f"{self.prefix}{len(self.tasks) + 1}"
-        doer = agent or next((a.role for a in self.crew.holders(tool)), self.crew.agents[-1].role)
+        doer = agent or self._doer(tool)
         self.tasks.append(
             Task(
                 id=task_id,
@@ -55,6 +57,13 @@ class _Bench:
         )
         self.ids[key] = task_id
         return task_id
+
+    def _doer(self, tool: Tool) -> str:
+        """The agent for a tool: of those that hold it, else of those that may use it, the one whose goal is nearest."""
+        may = list(self.crew.holders(tool))
+        own = [a for a in may if tool.name in Toolset(a.tools)] or may or [self.crew.agents[-1]]
+        about = set(tokens(f"{tool.name} {tool.description}"))
+        return max(own, key=lambda a: len(about & set(tokens(a.description)))).role
 
     def call(self, call: Call, *, after: Sequence[str] = (), agent: str | None = None) -> str:
         """One call, and before it those whose results it takes; its id."""

@@ -58,7 +58,14 @@ def test_the_quality_table_is_the_same_on_all_pages(pages: dict[str, Page]) -> N
     for name in ("README.md", "README.zh-CN.md", "docs/benchmarks.md"):
         table = pages[name].text.split("<!-- quality-table")[1].split("<!-- /quality-table -->")[0]
         cells = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| `")]
-        assert [c[0].strip() for c in cells] == ["`dev`", "`unseen`", "`fresh`"], name
+        assert [c[0].strip() for c in cells] == [
+            "`dev`",
+            "`pairs`",
+            "`unseen`",
+            "`second`",
+            "`third`",
+            "`fresh`",
+        ], name
         rows[name] = [re.findall(r"\d+(?:\.\d+)?", " ".join(c[1:])) for c in cells]
     assert rows["README.md"] == rows["README.zh-CN.md"] == rows["docs/benchmarks.md"]
 
