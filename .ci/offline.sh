@@ -29,11 +29,15 @@ PY
 site=$(mktemp -d)
 cp "$trace" "$site/sitecustomize.py"
 log=$(mktemp)
-unshare --net bash -c "ip link set lo up && PYTHONPATH=$site make run" 2>&1 | tee "$log"
+# The kernel counts what any process, in whatever language, wanted to send where no route leads.
+unshare --net bash -c "ip link set lo up && PYTHONPATH=$site make run &&
+  awk '/^Ip: [0-9]/ {print \"packets without a route:\", \$13}' /proc/net/snmp &&
+  awk '/^Ip6OutNoRoutes/ {print \"packets without a route:\", \$2}' /proc/net/snmp6" 2>&1 | tee "$log"
 .venv/bin/crewgraph engine stop >/dev/null || true
-if grep -q 'TRIED TO LEAVE' "$log"; then
+if grep -Eq 'TRIED TO LEAVE|packets without a route: [1-9]' "$log"; then
   echo "something tried to leave the machine"
   exit 1
 fi
+grep -q 'packets without a route: 0' "$log"
 grep -q 'evidence' "$log"
 echo "nothing tried to leave"

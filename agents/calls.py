@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,11 @@ async def ask_model(
         if say is None:
             return await client.complete(request)
         reply: ModelReply | None = None
-        async for delta in client.stream(request):
-            if delta.text:
-                say(delta.text)
-            reply = delta.reply or reply
+        async with aclosing(client.stream(request)) as deltas:
+            async for delta in deltas:
+                if delta.text:
+                    say(delta.text)
+                reply = delta.reply or reply
         assert reply is not None, "ModelClient.stream ends with the whole reply"
         return reply
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from .model import Message, ModelDelta, ModelReply, ModelRequest, Usage
 
@@ -43,7 +43,7 @@ class ScriptedModel:
             json.loads(text)
         return ModelReply(text, "stop", Usage(_count(request.messages), len(text.split())), self._name)
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The next scripted reply, word by word."""
         reply = await self.complete(request)
         for piece in re.findall(r"\s*\S+\s*$|\s*\S+", reply.text):

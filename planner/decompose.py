@@ -315,8 +315,6 @@ def _grouped(chosen: Fit, reading: Reading, own: Reading) -> list[Group]:
     if (
         len(groups) == 2
         and own.says("ratio")
-        and "times" not in own.lower
-        and "倍" not in own.lower
         and all(len(g.calls) == len(groups[0].calls) for g in groups)
         and not chosen.spread
     ):
@@ -335,12 +333,7 @@ def _join(reading: Reading) -> str | None:
     """The tool that joins figures as the request asks, if it asks for any."""
     if reading.says("total"):
         return "total"
-    if (
-        reading.says("ratio")
-        and not any(w.text.lower() in {"than"} for w in reading.words)
-        and "times" not in reading.lower
-        and "倍" not in reading.lower
-    ):
+    if reading.says("ratio") and not any(w.text.lower() == "than" for w in reading.words):
         return "ratio"
     return "compare" if reading.compares else None
 

@@ -227,7 +227,7 @@ class RunContext:
         journal = self._run.journal
         step = journal.steps.take(self.task_id, name, None)
         if (row := step.next_outcome()) is not None:
-            return float(cast(StepFinished, decode(row)).output)  # type: ignore[arg-type]
+            return cast(float, cast(StepFinished, decode(row)).output)
         if journal.read_only:
             raise ReplayDiverged(explain(journal, self.task_id, name, None))
         value = read()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,10 +63,10 @@ class LazyClient:
         """One call, on the engine."""
         return await (await self._ready()).complete(request)
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """One streamed call, on the engine."""
         client = await self._ready()
-        async with aclosing(client.stream(request)) as deltas:  # type: ignore[type-var]  # an async generator in every client
+        async with aclosing(client.stream(request)) as deltas:
             async for delta in deltas:
                 yield delta
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,7 +70,7 @@ class HttpModelClient:
             raise _unusable(model, problem, reply)
         return reply
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The reply as it is written; the last delta has no text of its own and carries the whole reply.
 
         Pieces of a constrained reply are passed on as they come and checked at the end: `ModelError` then

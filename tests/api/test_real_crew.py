@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Hesitant(ScriptedModel):
         super().__init__(reply)
         self.heard = asyncio.Event()
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelDelta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         whole = await self.complete(request)
         yield ModelDelta("Hello,")
         await self.heard.wait()
@@ -154,7 +154,7 @@ async def test_a_client_that_leaves_cancels_its_run_which_can_be_resumed(
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
         async with asyncio.timeout(5):
-            while (await house.store.find_run("last")).status == "running":  # noqa: ASYNC110
+            while (await house.store.find_run("last")).status == "running":  # noqa: ASYNC110 (another connection writes it)
                 await asyncio.sleep(0.01)
     assert (await house.store.find_run("last")).status == "cancelled"
     gate.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,11 @@ def crew_block(page: Page) -> str:
     return page.text.split("<!-- crew -->")[1].split("```python\n")[1].split("```")[0]
 
 
+Ask = Callable[[str], Outcome]
+
+
 @pytest.fixture
-def ask(pages: dict[str, Page], tmp_path: Path):  # type: ignore[no-untyped-def]
+def ask(pages: dict[str, Page], tmp_path: Path) -> Ask:
     file = tmp_path / "tea.py"
     file.write_text(crew_block(pages["README.md"]), "utf-8")
     crew = load_crew(file)
@@ -42,7 +46,7 @@ def ask(pages: dict[str, Page], tmp_path: Path):  # type: ignore[no-untyped-def]
     return ask
 
 
-def test_the_crew_of_the_readme_answers_as_the_readme_says(ask, pages: dict[str, Page]) -> None:  # type: ignore[no-untyped-def]
+def test_the_crew_of_the_readme_answers_as_the_readme_says(ask: Ask, pages: dict[str, Page]) -> None:
     assert QUESTION in crew_block(pages["README.md"])
     outcome = ask(QUESTION)
     assert "128.6%" in outcome.answer
@@ -50,7 +54,7 @@ def test_the_crew_of_the_readme_answers_as_the_readme_says(ask, pages: dict[str,
     assert "white tea: price 32 EUR [price]" in outcome.evidence
 
 
-def test_it_answers_in_chinese_too(ask) -> None:  # type: ignore[no-untyped-def]
+def test_it_answers_in_chinese_too(ask: Ask) -> None:
     outcome = ask("白茶和绿茶哪个贵？贵多少？")
     assert "白茶" in outcome.answer
     assert "18 EUR" in outcome.answer

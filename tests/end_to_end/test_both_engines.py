@@ -10,7 +10,9 @@ import pytest
 
 from crewgraph import Crew, Settings
 from crewgraph.agents.testing import ForbiddenModel
-from crewgraph.runtime.events import Event, PlanMade, StepFinished, TextDelta
+from crewgraph.planner.checker import check
+from crewgraph.runtime.errors import InvalidPlan
+from crewgraph.runtime.events import Event, StepFinished, TextDelta
 from crewgraph.serving.crewfile import load_crew
 from crewgraph.serving.house import House
 
@@ -88,11 +90,26 @@ async def test_a_replay_gives_the_identical_answer_without_a_model(house: House,
     assert (again.answer, again.evidence) == (outcome.answer, outcome.evidence)
 
 
-async def test_a_plan_by_the_model_is_valid_or_refused_in_words(house: House) -> None:
-    """A model this small plans nonsense, and yet under its schema and the checker nothing invalid is carried out."""
-    plan: PlanMade = await house.plan(crew("countries"), "What is the capital of Peru?", planner="auto")
+async def test_a_model_too_weak_to_plan_is_said_to_be_and_the_rules_plan(house: House) -> None:
+    plan = await house.plan(crew("countries"), "What is the capital of Peru?", planner="auto")
     assert plan.strategy == "rules"
     assert "too weak to plan" in plan.notes[0]
+
+
+@pytest.mark.parametrize("asked", ["What is the capital of Peru?", "Which is larger, Spain or Sweden?"])
+async def test_a_plan_that_the_model_writes_is_valid_or_refused_in_words(house: House, asked: str) -> None:
+    """A model this small plans nonsense; under its schema and the checker nothing invalid is carried out."""
+    countries = crew("countries")
+    refused, plan = "", None
+    try:
+        plan = await house.plan(countries, asked, planner="model")
+    except InvalidPlan as error:
+        refused = str(error)
+    if plan is None:
+        assert refused.startswith("The model's plan")
+    else:
+        assert plan.strategy == "model"
+        assert not check(plan.tasks, countries)
 
 
 async def test_a_thread_goes_on_where_it_stopped(house: House) -> None:

@@ -341,7 +341,7 @@ async def test_leaving_a_stream_closes_the_connection(fake: ProtocolFake) -> Non
     async with fake.client() as client:
         stream = client.stream(ModelRequest(QUESTION))
         assert (await anext(stream)).text == "Once"
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         async with asyncio.timeout(5):
             await fake.gone.wait()
 
