@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
 import statistics
 import sys
 import tempfile
 import time
-import unicodedata
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+
+from questions.rows import holds
 
 from crewgraph.planner.checker import check
 from crewgraph.runtime.events import PlanMade, StepFinished
@@ -43,23 +43,6 @@ SETS = {
     "fresh": HERE / "questions" / "fresh.jsonl",
 }
 MEASURES = ("valid", "tools_right", "answers_right", "evidence_right")
-
-
-def plain(text: str) -> str:
-    """Lower case, no thousands separators, no spaces but between digits: the form in which answers are compared."""
-    text = unicodedata.normalize("NFKC", text).lower()
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)
-
-
-def holds(text: str, wanted: str | list[str]) -> bool:
-    """Whether a text has a string (or one of several) in it; a number at its edge has to be a whole one."""
-    if isinstance(wanted, list):
-        return any(holds(text, one) for one in wanted)
-    form = plain(wanted)
-    before = r"(?<!\d)(?<!\d\.)" if form[:1].isdigit() else ""
-    after = r"(?!\d|\.\d)" if form[-1:].isdigit() else ""
-    return re.search(before + re.escape(form) + after, plain(text)) is not None
 
 
 async def put(house: House, crew: Any, question: dict[str, Any]) -> dict[str, Any]:

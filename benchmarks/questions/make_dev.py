@@ -6,17 +6,10 @@ python benchmarks/questions/make_dev.py
 from __future__ import annotations
 
 import csv
-import json
-import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
+from rows import HERE, Row, Wanted, holds, numbered, write
+
 DATA = HERE.parents[1] / "examples" / "data"
-
-Row = dict[str, Any]
-Wanted = list[str | list[str]]
 
 # Names a Chinese answer may use for cells that the table holds in English only.
 CHINESE = {"Canberra": "堪培拉", "Thai Baht": "泰铢", "Asia": "亚洲"}
@@ -199,20 +192,6 @@ def document(question: str, pages: str, expect: Wanted) -> Row:
         "expect": expect,
         "evidence": found if len(found) == 1 else [found],
     }
-
-
-def plain(text: str) -> str:
-    """Text as the README's rules compare it: no case, no thousands separators, few spaces."""
-    text = re.sub(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))", "", text.casefold())
-    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)
-
-
-def holds(text: str, wanted: str) -> bool:
-    """Whether a text has a string in it; a number at its edge has to be a whole one."""
-    wanted = plain(wanted)
-    before = r"(?<!\d)(?<!\d\.)" if wanted[0].isdigit() else ""
-    after = r"(?!\d|\.\d)" if wanted[-1].isdigit() else ""
-    return re.search(before + re.escape(wanted) + after, plain(text)) is not None
 
 
 def talk(question: str, crew: str = "countries") -> Row:
@@ -403,32 +382,10 @@ def small_talk() -> list[Row]:
     ]
 
 
-CREWS = {"compare": "countries", "lookup": "countries", "documents": "manual", "small_talk": "countries"}
-
-
-def questions() -> Iterator[Row]:
-    """Every line, with its fields in a fixed order."""
-    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
-    for kind, source in sources.items():
-        for number, entry in enumerate(source(), 1):
-            chinese = any("\u4e00" <= letter <= "\u9fff" for letter in entry["question"])
-            yield {
-                "id": f"{kind}-{number:02d}",
-                "kind": kind,
-                "lang": "zh" if chinese else "en",
-                "crew": entry.get("crew", CREWS[kind]),
-                "question": entry["question"],
-                "tools": entry["tools"],
-                "expect": entry["expect"],
-                "evidence": entry["evidence"],
-            }
-
-
 def main() -> None:
     """Write the file beside this script."""
-    lines = [json.dumps(entry, ensure_ascii=False) for entry in questions()]
-    (HERE / "dev.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"dev.jsonl: {len(lines)} questions")
+    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
+    write("dev.jsonl", numbered(sources))
 
 
 if __name__ == "__main__":

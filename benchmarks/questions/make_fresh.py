@@ -6,7 +6,6 @@ python benchmarks/questions/make_fresh.py
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from make_dev import (
     HERE,
@@ -23,6 +22,7 @@ from make_dev import (
     verdict,
 )
 from make_second import BODIES, EARTH_GRAVITY, article, cells, number, ratio_of, unseen
+from rows import numbered, write
 
 JUPITER_GRAVITY = 24.79
 EARLIER = [
@@ -144,24 +144,6 @@ def small_talk() -> list[Row]:
     ]
 
 
-def questions() -> Iterator[Row]:
-    """Every line, with its fields in a fixed order."""
-    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
-    entries = [(kind, entry) for kind, source in sources.items() for entry in source()]
-    for place, (kind, entry) in enumerate(entries, 1):
-        chinese = any("\u4e00" <= letter <= "\u9fff" for letter in entry["question"])
-        yield {
-            "id": f"fresh-{place:02d}",
-            "kind": kind,
-            "lang": "zh" if chinese else "en",
-            "crew": entry.get("crew", "manual" if kind == "documents" else "countries"),
-            "question": entry["question"],
-            "tools": entry["tools"],
-            "expect": entry["expect"],
-            "evidence": entry["evidence"],
-        }
-
-
 def letters(question: str) -> str:
     """A question without case, spaces and punctuation."""
     return "".join(filter(str.isalnum, question.casefold()))
@@ -169,7 +151,8 @@ def letters(question: str) -> str:
 
 def main() -> None:
     """Write the file beside this script; stop if a question was asked before."""
-    rows = list(questions())
+    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
+    rows = list(numbered(sources, "fresh"))
     asked = {
         letters(json.loads(line)["question"])
         for path in EARLIER
@@ -179,9 +162,7 @@ def main() -> None:
         if letters(row["question"]) in asked:
             raise SystemExit(f"asked before: {row['question']}")
         asked.add(letters(row["question"]))
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-    (HERE / "fresh.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"fresh.jsonl: {len(lines)} questions")
+    write("fresh.jsonl", rows)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ python benchmarks/questions/make_second.py
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterator
 
 from make_dev import (
     HERE,
@@ -26,6 +24,7 @@ from make_dev import (
     talk,
     verdict,
 )
+from rows import numbered, write
 
 UNSEEN = HERE.parent / "unseen"
 
@@ -238,29 +237,10 @@ def small_talk() -> list[Row]:
     ]
 
 
-def questions() -> Iterator[Row]:
-    """Every line, with its fields in a fixed order."""
-    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
-    entries = [(kind, entry) for kind, source in sources.items() for entry in source()]
-    for place, (kind, entry) in enumerate(entries, 1):
-        chinese = any("\u4e00" <= letter <= "\u9fff" for letter in entry["question"])
-        yield {
-            "id": f"second-{place:02d}",
-            "kind": kind,
-            "lang": "zh" if chinese else "en",
-            "crew": entry.get("crew", "manual" if kind == "documents" else "countries"),
-            "question": entry["question"],
-            "tools": entry["tools"],
-            "expect": entry["expect"],
-            "evidence": entry["evidence"],
-        }
-
-
 def main() -> None:
     """Write the file beside this script."""
-    lines = [json.dumps(entry, ensure_ascii=False) for entry in questions()]
-    (HERE / "second.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"second.jsonl: {len(lines)} questions")
+    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
+    write("second.jsonl", numbered(sources, "second"))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,7 @@ python benchmarks/questions/make_third.py
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-
 from make_dev import (
-    HERE,
     TABLE,
     Row,
     amount,
@@ -24,6 +20,7 @@ from make_dev import (
     verdict,
 )
 from make_second import BODIES, EARTH_GRAVITY, article, body, cells, number, unseen
+from rows import numbered, write
 
 MOON_GRAVITY = 1.62
 CAPITAL_ZH = {"Phnom Penh": "金边"}
@@ -178,29 +175,10 @@ def small_talk() -> list[Row]:
     ]
 
 
-def questions() -> Iterator[Row]:
-    """Every line, with its fields in a fixed order."""
-    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
-    entries = [(kind, entry) for kind, source in sources.items() for entry in source()]
-    for place, (kind, entry) in enumerate(entries, 1):
-        chinese = any("\u4e00" <= letter <= "\u9fff" for letter in entry["question"])
-        yield {
-            "id": f"third-{place:02d}",
-            "kind": kind,
-            "lang": "zh" if chinese else "en",
-            "crew": entry.get("crew", "manual" if kind == "documents" else "countries"),
-            "question": entry["question"],
-            "tools": entry["tools"],
-            "expect": entry["expect"],
-            "evidence": entry["evidence"],
-        }
-
-
 def main() -> None:
     """Write the file beside this script."""
-    lines = [json.dumps(entry, ensure_ascii=False) for entry in questions()]
-    (HERE / "third.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"third.jsonl: {len(lines)} questions")
+    sources = {"compare": compares, "lookup": lookups, "documents": documents, "small_talk": small_talk}
+    write("third.jsonl", numbered(sources, "third"))
 
 
 if __name__ == "__main__":

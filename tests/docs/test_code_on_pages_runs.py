@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crewgraph import ModelRequest, Settings, run_sync
+from crewgraph import ModelRequest, Outcome, Settings, run_sync
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.serving.crewfile import load_crew
 
 if TYPE_CHECKING:
-    from crewgraph import Outcome
-
     from .conftest import Page
 
 QUESTION = "Which costs more, white tea or green tea, and by how many percent?"
