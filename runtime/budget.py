@@ -17,12 +17,17 @@ class Cost:
 
     tokens: int = 0
     tool_calls: int = 0
+    money: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.tokens + other.tokens, self.tool_calls + other.tool_calls)
+        return Cost(
+            self.tokens + other.tokens, self.tool_calls + other.tool_calls, self.money + other.money
+        )
 
     def __sub__(self, other: Cost) -> Cost:
-        return Cost(self.tokens - other.tokens, self.tool_calls - other.tool_calls)
+        return Cost(
+            self.tokens - other.tokens, self.tool_calls - other.tool_calls, self.money - other.money
+        )
 
 
 _NOTHING = Cost()

@@ -12,16 +12,20 @@
     ├── EngineError                   exit 2, HTTP 503: the model engine is missing or does not answer
     │   └── ModelError                HTTP 502: the engine answered, and the answer is unusable
     ├── StoreError                    exit 2: the database cannot be used
-    │   └── StoreCorrupt              the file was damaged and has been set aside
+    │   ├── StoreCorrupt              the file was damaged and has been set aside
+    │   ├── JournalTampered           an event was changed after it was written; the hash chain says which
+    │   └── ClaimLost                 another process has taken the run over: this one must stop
     ├── ToolError                     a tool failed; ToolArgumentError: its arguments were wrong
     ├── TaskFailed                    a task ended without a result
+    ├── Rejected                      HTTP 403: a person said no
+    ├── RunWaiting                    exit 4, HTTP 202: a person has to answer before the run goes on
     ├── BudgetExceeded                HTTP 429: a run used up what it was given
     ├── StepInDoubt                   a `once` effect was begun before a crash and may have happened
     └── ReplayDiverged                the code now asks for a step that the journal does not hold
 
 Every message says what is wrong, where, and what to do next, in one sentence a person can act on.
 Cancellation is ``asyncio.CancelledError`` and stays outside this tree, so that no ``except Exception``
-swallows it.
+swallows it. So does `Suspended`, the signal by which a task that waits for a person leaves its worker.
 """
 
 from __future__ import annotations
@@ -102,6 +106,18 @@ class StoreCorrupt(StoreError):
     code = "store_corrupt"
 
 
+class JournalTampered(StoreError):
+    """An event was changed, added or taken out after it was written; the hash chain says where."""
+
+    code = "journal_tampered"
+
+
+class ClaimLost(StoreError):
+    """Another process has taken this run over; this one stops before its next effect."""
+
+    code = "claim_lost"
+
+
 class ToolError(CrewgraphError):
     """A tool was called rightly and failed (see ToolArgumentError: it was called wrongly)."""
 
@@ -122,8 +138,23 @@ class TaskFailed(CrewgraphError):
     code = "task_failed"
 
 
+class Rejected(CrewgraphError):
+    """A person was asked, and said no."""
+
+    http_status = 403
+    code = "rejected"
+
+
+class RunWaiting(CrewgraphError):
+    """A person has to answer before the run goes on; nothing is held meanwhile (see `Suspended`: one task waits)."""
+
+    exit_code = 4
+    http_status = 202
+    code = "waiting"
+
+
 class BudgetExceeded(CrewgraphError):
-    """A run used up its tokens, seconds or tool calls; what was finished is kept."""
+    """A run, task or tenant used up its tokens, seconds, money or tool calls; what was finished is kept."""
 
     exit_code = 3
     http_status = 429
@@ -140,3 +171,16 @@ class ReplayDiverged(CrewgraphError):
     """During a replay the code asked for a step that the journal does not hold."""
 
     code = "replay_diverged"
+
+
+class Suspended(BaseException):
+    """Control signal: this task waits for a person's answer to `key`, and its worker is left.
+
+    Not an `Exception`, so that agents' error handling does not swallow it. The scheduler turns it into
+    `RunWaiting` (the failure's name) when nothing else is left to do.
+    """
+
+    def __init__(self, key: str, question: str) -> None:
+        super().__init__(question)
+        self.key = key
+        self.question = question

@@ -16,6 +16,12 @@ from .graph import Task, TaskResult
 Effect = Literal["read_only", "idempotent", "once"]
 """What running a step again would do: nothing, the same under the same key, or something doubled."""
 
+Decision = Literal["approve", "edit", "answer", "reject"]
+"""What a person may say to a question: go on; go on with `value` instead; here is the answer; no."""
+
+SkipReason = Literal["failed", "condition", "rejected"]
+"""Why a task was not begun: one it needs failed, its condition is not met, or a person said no."""
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -74,12 +80,33 @@ class TaskErred(_Event):
     code: str = "task_failed"
 
 
+class TaskRetried(_Event):
+    """A task failed and is tried again after `wait` seconds. `attempt` is the one that failed, from 1."""
+
+    kind: Literal["task_retried"] = "task_retried"
+    task_id: str
+    attempt: int
+    error: str
+    code: str = "task_failed"
+    wait: float = 0.0
+
+
 class TaskSkipped(_Event):
-    """A task was not begun, because one that it needs has no result."""
+    """A task was not begun, because one that it needs has no result, or because its condition is not met."""
 
     kind: Literal["task_skipped"] = "task_skipped"
     task_id: str
     because: str
+    reason: SkipReason = "failed"
+
+
+class TasksAdded(_Event):
+    """The graph grew: task `task_id` ("" is the planner) added `tasks`, and those named in `then` wait for them."""
+
+    kind: Literal["tasks_added"] = "tasks_added"
+    task_id: str
+    tasks: tuple[Task, ...]
+    then: tuple[str, ...] = ()
 
 
 class StepIntended(_Event):
@@ -104,6 +131,7 @@ class StepFinished(_Event):
     seconds: float = 0.0
     tokens: int = 0
     tool_calls: int = 0
+    money: float = 0.0
 
 
 class StepErred(_Event):
@@ -115,6 +143,50 @@ class StepErred(_Event):
     key: str
     error: str
     code: str = ""
+
+
+class Answer(BaseModel):
+    """What a person said: the decision, the `value` of an edit or an answer, why, and who it was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision: Decision
+    value: JsonValue = None
+    note: str = ""
+    by: str = ""
+
+
+class Asked(_Event):
+    """A person has to say something before this task goes on. `about` is what the question is about."""
+
+    kind: Literal["asked"] = "asked"
+    task_id: str
+    key: str
+    name: str = "ask"
+    question: str
+    about: JsonValue = None
+    choices: tuple[Decision, ...] = ("approve", "edit", "answer", "reject")
+
+
+class Answered(_Event):
+    """A person has answered a question; read back like the result of a step."""
+
+    kind: Literal["answered"] = "answered"
+    task_id: str
+    key: str
+    name: str = "ask"
+    answer: Answer
+
+
+class BudgetLow(_Event):
+    """A soft limit is reached: from here on the run goes the cheaper way. `of` is "run", "task" or "tenant"."""
+
+    kind: Literal["budget_low"] = "budget_low"
+    task_id: str
+    of: str
+    what: str
+    used: float
+    limit: float
 
 
 class Noted(_Event):
@@ -149,6 +221,23 @@ class RunCancelled(_Event):
     kind: Literal["run_cancelled"] = "run_cancelled"
 
 
+class RunPaused(_Event):
+    """The run waits for a person: nothing is held meanwhile, and an answer lets it go on."""
+
+    kind: Literal["run_paused"] = "run_paused"
+    keys: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class RunForked(_Event):
+    """This run goes on from another one: `origin` is its id, `at_seq` the first event that was left behind."""
+
+    kind: Literal["run_forked"] = "run_forked"
+    origin: str
+    at_seq: int
+    changes: JsonValue = None
+
+
 class TextDelta(_Event):
     """Live only: a piece of text a model has just written for a task."""
 
@@ -164,14 +253,21 @@ Event = Annotated[
     | TaskStarted
     | TaskFinished
     | TaskErred
+    | TaskRetried
     | TaskSkipped
+    | TasksAdded
     | StepIntended
     | StepFinished
     | StepErred
+    | Asked
+    | Answered
+    | BudgetLow
     | Noted
     | RunFinished
     | RunErred
     | RunCancelled
+    | RunPaused
+    | RunForked
     | TextDelta,
     Field(discriminator="kind"),
 ]

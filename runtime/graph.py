@@ -16,8 +16,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from .errors import InvalidGraph
+from .policy import Allowance, Condition, Retry
 
 _REFERENCE = re.compile(r"^\$([A-Za-z0-9_][A-Za-z0-9_\-]*)((?:\.[A-Za-z0-9_]+)*)$")
+
+
+ITEM = "item"
+"""In a task with `each`, the name by which its arguments refer to the entry at hand."""
 
 
 class Reference(BaseModel):
@@ -44,6 +49,12 @@ class Task(BaseModel):
 
     `agent` is a role of the crew (None: the planner chooses). With `tool` and `args` the task is one bound
     tool call; without, the agent works it out. `depends_on` names tasks whose results it reads.
+
+    `each` is a list, or a reference to one: the task is then carried out once for every entry, side by side;
+    ``"$item"`` (or ``"$item.field"``) in `args` is the entry, and the result's value is the list of results.
+    `when` is a condition to begin at all, `retry` says what to do on failure, `timeout` how many seconds one
+    attempt may take, `allowance` what it may use, `approval` that a person must agree first, `expected_seconds`
+    how long it is thought to take (it decides which of two ready tasks goes first).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,11 +66,27 @@ class Task(BaseModel):
     depends_on: tuple[str, ...] = ()
     tool: str | None = None
     args: dict[str, JsonValue] = Field(default_factory=dict)
+    each: JsonValue = None
+    when: Condition | None = None
+    retry: Retry | None = None
+    timeout: float | None = Field(default=None, gt=0)
+    allowance: Allowance | None = None
+    approval: bool = False
+    expected_seconds: float | None = Field(default=None, ge=0)
+
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        """Every task whose result this one reads by reference: in `args`, `each` and `when`, each once."""
+        found = [ref.task for ref in references(self.args) if self.each is None or ref.task != ITEM]
+        found += [ref.task for ref in references(self.each)]
+        if self.when is not None:
+            found += [ref.task for ref in references([self.when.value, self.when.to])]
+        return tuple(dict.fromkeys(found))
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Every task this one waits for, each once: `depends_on` first, then references in the arguments."""
-        return tuple(dict.fromkeys((*self.depends_on, *(ref.task for ref in references(self.args)))))
+        """Every task this one waits for, each once: `depends_on` first, then those it refers to."""
+        return tuple(dict.fromkeys((*self.depends_on, *self.refers_to)))
 
 
 class TaskResult(BaseModel):

@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Awaitable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from pydantic import JsonValue
 
 from .budget import Cost
 from .errors import NotFound, StepInDoubt
-from .events import Event, Noted, RunResumed, RunStarted, StepErred, StepFinished, TaskFinished, TaskStarted
-from .row import EventRow, decode, encode
+from .events import (
+    Answer,
+    Answered,
+    Event,
+    Noted,
+    RunResumed,
+    RunStarted,
+    StepErred,
+    StepFinished,
+    TaskFinished,
+    TasksAdded,
+    TaskStarted,
+)
+from .row import EventRow, decode, encode, fields, link
 from .steps import StepIndex
 
 if TYPE_CHECKING:
     from .store import RunRecord
 
-Sink = Callable[[EventRow, Event], Awaitable[None]]
-"""Stores one row and returns when it is safe."""
+
+class Sink(Protocol):
+    """The way from one run's journal to its store.
+
+    Rows are written in the order in which they are put. Once a row could not be written, every later one of this
+    run fails with the same error, so that there is never a gap.
+    """
+
+    def put(self, journal: Journal, row: EventRow, event: Event, *, wait: bool) -> Awaitable[None] | None:
+        """Hand over one row, at once. With `wait`, what is given back is done when the row is safe.
+
+        Awaiting it raises `StoreError` when the row or one before it could not be written, and `ClaimLost` when
+        another process has taken the run over.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Wait until every row that was put is safe. Raises as `put` does."""
+        ...
+
+    async def answers(self) -> list[tuple[str, Answer]]:
+        """What people have answered to this run's questions, the first answer first: key and answer."""
+        ...
+
+    async def release(self) -> None:
+        """Give the run back, so that another process may carry it on."""
+        ...
 
 
 class Journal:
     """The journal of one run.
 
-    `rows` are what earlier sittings wrote. Without a `sink` the journal lives in memory only. A `read_only`
-    journal takes no events: a replay reads it. Use it as ``async with`` or call `aclose`, so that the run's
-    claim is given back.
+    `rows` are what earlier sittings wrote, `elsewhere` what other processes wrote that carried its tasks. Without
+    a `sink` the journal lives in memory only. A `read_only` journal takes no events: a replay reads it. Use it as
+    ``async with`` or call `aclose`, so that the run's claim is given back.
     """
 
     def __init__(
@@ -36,10 +72,11 @@ class Journal:
         run_id: str,
         rows: Iterable[EventRow] = (),
         *,
+        elsewhere: Iterable[EventRow] = (),
         sink: Sink | None = None,
-        release: Callable[[], Awaitable[None]] | None = None,
         record: RunRecord | None = None,
         read_only: bool = False,
+        secret: bytes = b"",
     ) -> None:
         self.run_id = run_id
         self.record = record
@@ -50,14 +87,48 @@ class Journal:
         """What all finished steps together have used."""
         self.seconds = 0.0
         """Seconds of work in earlier sittings."""
+        self.added: list[TasksAdded] = []
+        """How the graph has grown, in earlier sittings and in this one."""
         self._task_costs: dict[str, Cost] = {}
         self._finished_tasks: dict[str, EventRow] = {}
+        self._attempts: Counter[str] = Counter()
         self._notes: Counter[tuple[str, str]] = Counter()
         self._seq = 0
+        self._link = b""
+        self._secret = secret
+        self._began = self._last = 0.0
         self._just_resumed = False
         self._sink = sink
-        self._release = release
-        self._load(list(rows))
+        self._load(list(rows), list(elsewhere))
+
+    def write(self, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
+        """Hand one event to the store, in order, without waiting until it is safe.
+
+        What happens outside must not rest on it before `flush`, or an `append` after it, has returned: rows become
+        safe in order. With `wait`, awaiting what is given back is that.
+        """
+        if self.read_only:
+            if isinstance(event, TaskStarted):
+                self.steps.rewind(event.task_id)
+            return None
+        if isinstance(event, RunResumed) and self._just_resumed:
+            return None
+        self._just_resumed = isinstance(event, RunResumed)
+        self._seq += 1
+        row = encode(self._seq, event)
+        self._link = link(self._link, row, self._secret)
+        row = row._replace(link=self._link)
+        self._last = row.at
+        self._began = self._began or row.at
+        if isinstance(event, StepFinished):
+            self._charge(event.task_id, Cost(event.tokens, event.tool_calls, event.money))
+        elif isinstance(event, TasksAdded):
+            self.added.append(event)
+        self._note_end(row)
+        self.steps.record(row)
+        if self._sink is None:
+            return None
+        return self._sink.put(self, row, event, wait=wait)
 
     async def append(self, event: Event) -> None:
         """Write one event; returns when it is safe against a crash of this process.
@@ -66,22 +137,40 @@ class Journal:
 
         Raises:
             StoreError: it could not be written.
+            ClaimLost: another process has taken the run over.
         """
-        if self.read_only:
-            if isinstance(event, TaskStarted):
-                self.steps.rewind(event.task_id)
-            return
-        if isinstance(event, RunResumed) and self._just_resumed:
-            return
-        self._just_resumed = isinstance(event, RunResumed)
-        self._seq += 1
-        row = encode(self._seq, event)
-        if isinstance(event, StepFinished):
-            self._charge(event.task_id, event.tokens, event.tool_calls)
-        self._note_end(row)
-        self.steps.record(row)
-        if self._sink is not None:
-            await self._sink(row, event)
+        safe = self.write(event, wait=True)
+        if safe is not None:
+            await safe
+
+    async def flush(self) -> None:
+        """Wait until everything written is safe. Raises as `append` does."""
+        if self._sink is not None and not self.read_only:
+            await self._sink.flush()
+
+    async def take_answers(self) -> list[str]:
+        """Take in what people have answered meanwhile; the keys of the questions that are answered now."""
+        if self._sink is None or self.read_only:
+            return []
+        taken: list[str] = []
+        for key, answer in await self._sink.answers():
+            step = self.steps.find(key)
+            if step is None or not step.begun or step.intent is None:
+                continue
+            if step.intent.kind == "asked":
+                event = Answered(
+                    at=time.time(),
+                    task_id=step.task_id,
+                    key=key,
+                    name=str(fields(step.intent).get("name", "ask")),
+                    answer=answer,
+                )
+                await self.append(event)
+                step.read = len(step.outcomes) - 1
+            else:
+                await self.settle(key, happened=answer.decision != "reject", output=answer.value)
+            taken.append(key)
+        return taken
 
     def seen_note(self, note: Noted) -> bool:
         """Whether an earlier sitting wrote this very note; each of its notes is matched once."""
@@ -96,6 +185,10 @@ class Journal:
         row = self._finished_tasks.get(task_id)
         return cast(TaskFinished, decode(row)) if row is not None else None
 
+    def failed_attempts(self, task_id: str) -> int:
+        """How often the task has failed and was to be tried again, since it last ended."""
+        return self._attempts[task_id]
+
     def task_cost(self, task_id: str) -> Cost:
         """What the finished steps of one task have used."""
         return self._task_costs.get(task_id, Cost())
@@ -104,6 +197,11 @@ class Journal:
     def finished_steps(self) -> int:
         """How many steps have a result."""
         return self.steps.finished
+
+    @property
+    def worked(self) -> float:
+        """Seconds of work in all sittings, up to the last event."""
+        return self.seconds + max(0.0, self._last - self._began)
 
     async def settle(self, key: str, *, happened: bool, output: JsonValue = None) -> None:
         """Say what became of a step in doubt: it happened and gave `output`, or it did not and may run.
@@ -114,7 +212,7 @@ class Journal:
         step = self.steps.find(key)
         if step is None or not step.begun or step.intent is None:
             raise NotFound(f"Run {self.run_id} has no step {key!r} in doubt.")
-        name = str(json.loads(step.intent.body)["name"])
+        name = str(fields(step.intent)["name"])
         now = time.time()
         event = (
             StepFinished(at=now, task_id=step.task_id, name=name, key=key, output=output)
@@ -133,9 +231,9 @@ class Journal:
 
     async def aclose(self) -> None:
         """Give the run back, so that another process may carry it on."""
-        release, self._release = self._release, None
-        if release is not None:
-            await release()
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            await sink.release()
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,7 +241,7 @@ class Journal:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def _load(self, rows: list[EventRow]) -> None:
+    def _load(self, rows: list[EventRow], elsewhere: list[EventRow]) -> None:
         began = last = 0.0
         for row in rows:
             if row.kind in _SITTINGS:
@@ -153,32 +251,49 @@ class Journal:
                 began = row.at
             last = max(row.at, began)
         self.seconds += last - began
-        self.steps.load(self._recorded(rows))
+        if rows:
+            self._seq, self._link = rows[-1].seq, rows[-1].link
+        self.steps.load(self._recorded([*rows, *elsewhere]))
         for row in rows:
             if row.kind == "noted":
-                self._notes[row.task_id, json.loads(row.body)["text"]] += 1
+                self._notes[row.task_id, fields(row)["text"]] += 1
+            elif row.kind == "tasks_added":
+                self.added.append(cast(TasksAdded, decode(row)))
 
     def _recorded(self, rows: list[EventRow]) -> Iterator[EventRow]:
         for row in rows:
-            self._seq = row.seq
             if row.kind == "step_finished":
-                fields: dict[str, Any] = json.loads(row.body)
-                self._charge(row.task_id, fields.get("tokens", 0), fields.get("tool_calls", 0))
+                self._charge_row(row)
             self._note_end(row)
             yield row
 
-    def _charge(self, task_id: str, tokens: int, tool_calls: int) -> None:
-        if tokens or tool_calls:
-            cost = Cost(tokens, tool_calls)
+    def _charge_row(self, row: EventRow) -> None:
+        if '"tokens"' in row.body or '"tool_calls"' in row.body or '"money"' in row.body:
+            held = fields(row)
+            self._charge(
+                row.task_id,
+                Cost(held.get("tokens", 0), held.get("tool_calls", 0), held.get("money", 0.0)),
+            )
+
+    def _charge(self, task_id: str, cost: Cost) -> None:
+        if cost != _NOTHING:
             self.spent += cost
-            self._task_costs[task_id] = self._task_costs.get(task_id, Cost()) + cost
+            self._task_costs[task_id] = self._task_costs.get(task_id, _NOTHING) + cost
 
     def _note_end(self, row: EventRow) -> None:
-        if row.kind == "task_finished":
-            self._finished_tasks[row.task_id] = row
-        elif row.kind == "task_erred":
-            self._finished_tasks.pop(row.task_id, None)
+        match row.kind:
+            case "task_finished":
+                self._finished_tasks[row.task_id] = row
+                self._attempts.pop(row.task_id, None)
+            case "task_erred":
+                self._finished_tasks.pop(row.task_id, None)
+                self._attempts.pop(row.task_id, None)
+            case "task_retried":
+                self._attempts[row.task_id] += 1
+            case _:
+                pass
 
 
+_NOTHING = Cost()
 _SITTINGS = frozenset(str(model.model_fields["kind"].default) for model in (RunStarted, RunResumed))
 """Events that begin a sitting: the time before them, back to the last event, was a pause."""

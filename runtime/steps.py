@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from .row import EventRow
+from .row import EventRow, fields
 
 _RUN_SIGNALS = frozenset({"budget_exceeded", "step_in_doubt", "store_error", "store_corrupt"})
 """Errors that stopped the run rather than the step: a later sitting tries the step again."""
@@ -101,11 +101,11 @@ class StepIndex:
     def record(self, row: EventRow) -> None:
         """Take in one event, live or from the journal."""
         match row.kind:
-            case "step_intended":
+            case "step_intended" | "asked":
                 step = self._step(row)
                 step.intent, step.begun = row, True
                 self._last_intent[row.task_id] = row.seq
-            case "step_finished":
+            case "step_finished" | "answered":
                 step = self._step(row)
                 step.begun = False
                 if not self._replay:
@@ -116,10 +116,10 @@ class StepIndex:
             case "step_erred":
                 step = self._step(row)
                 step.begun = False
-                if json.loads(row.body).get("code") not in _RUN_SIGNALS:
+                if fields(row).get("code") not in _RUN_SIGNALS:
                     step.outcomes.append(row)
                 step.read = len(step.outcomes)
-            case "task_started":
+            case "task_started" | "task_retried":
                 self._begin(row.task_id)
             case "run_started" | "run_resumed":
                 self._begin("")

@@ -4,14 +4,15 @@ them."""
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from ..events import Event
+from ..events import Answer, Event
 from ..journal import Journal
-from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord
+from ..row import EventRow
+from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 
 __all__ = [
     "RunRecord",
@@ -20,6 +21,7 @@ __all__ = [
     "Synchronous",
     "ThreadMessage",
     "ThreadRecord",
+    "Usage",
     "open_store",
 ]
 
@@ -31,7 +33,8 @@ class Store(Protocol):
     """Keeps runs and conversations.
 
     Every method raises `StoreError` when the database cannot be read or written, and `StoreCorrupt` when it
-    is found damaged (it has then been set aside).
+    is found damaged (it has then been set aside). Where a method takes `which`, that is a whole run id, a unique
+    beginning of one, or ``last``, and it raises `NotFound` when there is no such run.
     """
 
     async def create_run(
@@ -39,37 +42,100 @@ class Store(Protocol):
         crew: str,
         request: str,
         *,
+        run_id: str | None = None,
         crew_path: str = "",
         model: str = "",
         options: Mapping[str, JsonValue] | None = None,
         thread_id: str | None = None,
+        tenant: str = "",
+        parent: str | None = None,
+        claim: bool = True,
     ) -> Journal:
-        """Begin a run, claimed by this process, with an id of its own."""
-        ...
+        """Begin a run, claimed by this process, with an id of its own (or `run_id`).
 
-    async def open_run(self, run_id: str) -> Journal:
-        """Claim a run to carry it on. Takes a whole id, a unique beginning of one, or ``last``.
+        With ``claim=False`` nobody carries it out yet; close its journal and let another process open it.
 
         Raises:
-            NotFound: there is no such run.
-            StoreError: it is being carried out, by another process or by this one.
+            StoreError: there is a run with this `run_id` already.
         """
         ...
 
-    async def read_run(self, run_id: str) -> Journal:
-        """The journal of a run to read only; claims nothing. Raises `NotFound`."""
+    async def open_run(self, which: str) -> Journal:
+        """Claim a run to carry it on.
+
+        Raises:
+            StoreError: it is being carried out, by another process or by this one.
+            JournalTampered: its events are not what was written.
+        """
+        ...
+
+    async def read_run(self, which: str) -> Journal:
+        """The journal of a run to read only; claims nothing. Raises `JournalTampered`."""
         ...
 
     async def find_run(self, which: str) -> RunRecord:
-        """The run with this id, this unique beginning of an id, or the ``last`` one. Raises `NotFound`."""
+        """The line of a run."""
         ...
 
-    async def list_runs(self, limit: int = 20) -> list[RunRecord]:
-        """Runs, the newest first."""
+    async def list_runs(
+        self, limit: int = 20, *, status: RunStatus | None = None, tenant: str | None = None
+    ) -> list[RunRecord]:
+        """Runs, the newest first, without those that carry a task of another one."""
         ...
 
-    async def events(self, run_id: str) -> list[Event]:
-        """All journalled events of a run, in order. Raises `NotFound`."""
+    async def events(self, which: str) -> list[Event]:
+        """All journalled events of a run, in order, those of tasks carried out elsewhere among them."""
+        ...
+
+    async def rows(self, which: str) -> list[EventRow]:
+        """The rows of a run alone, in order, their chain checked. Raises `JournalTampered`."""
+        ...
+
+    async def fork_run(
+        self,
+        origin: str,
+        events: Sequence[Event],
+        *,
+        model: str | None = None,
+        request: str | None = None,
+        options: Mapping[str, JsonValue] | None = None,
+    ) -> RunRecord:
+        """A new run that begins with these events, in one transaction. Nobody carries it out yet: open it."""
+        ...
+
+    async def answer(self, which: str, key: str, answer: Answer) -> None:
+        """Leave a person's answer to the question `key` of a run, for whoever carries it out now or later.
+
+        Of two answers to one question the first counts.
+
+        Raises:
+            InvalidRequest: it has been answered already.
+        """
+        ...
+
+    async def usage(self, tenant: str, since: float = 0.0) -> Usage:
+        """What a tenant's runs, begun since then (seconds since the epoch), have used."""
+        ...
+
+    async def delete_run(self, which: str) -> None:
+        """Take a run and its events away for good. Raises `StoreError` when it is being carried out."""
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Take away all runs that ended before then (seconds since the epoch); how many they were."""
+        ...
+
+    async def export_run(self, which: str) -> list[str]:
+        """A run as lines of JSON: its record, its events, what is kept apart, runs that carried its tasks."""
+        ...
+
+    async def import_run(self, lines: Iterable[str]) -> RunRecord:
+        """A run from its exported lines, checked before anything is written.
+
+        Raises:
+            InvalidRequest: the lines are not an exported run, are from a newer version, or it is here already.
+            JournalTampered: its events are not what was written.
+        """
         ...
 
     async def create_thread(self, title: str = "") -> ThreadRecord:
@@ -90,6 +156,10 @@ class Store(Protocol):
 
     async def messages(self, thread_id: str) -> list[ThreadMessage]:
         """The messages of a conversation, in order. Raises `NotFound`."""
+        ...
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """Take a conversation away for good, with its runs and their events. Raises `NotFound`."""
         ...
 
     async def aclose(self) -> None:

@@ -8,13 +8,17 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-RunStatus = Literal["running", "finished", "failed", "cancelled", "interrupted"]
-"""`interrupted`: it is not over, and no process carries it out. Never stored, only told."""
+RunStatus = Literal["running", "waiting", "finished", "failed", "cancelled", "interrupted"]
+"""`waiting`: for a person. `interrupted`: it is not over, and no process carries it out; never stored, only told."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run in one line. Times are seconds since the epoch; `options` is plain JSON."""
+    """A run in one line. Times are seconds since the epoch; `options` is plain JSON.
+
+    `parent` is the run that this one carries a task of, on another machine; `forked_from` the run that it goes on
+    from. `tokens`, `tool_calls`, `money` and `seconds` are what it has used when it last came to rest.
+    """
 
     id: str
     crew: str
@@ -29,6 +33,23 @@ class RunRecord:
     tokens: int = 0
     model: str = ""
     options: Mapping[str, JsonValue] = field(default_factory=dict)
+    tenant: str = ""
+    parent: str | None = None
+    forked_from: str | None = None
+    tool_calls: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What several runs together have used."""
+
+    runs: int = 0
+    tokens: int = 0
+    tool_calls: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
