@@ -16,6 +16,10 @@ from crewgraph.runtime.errors import EngineError
 from crewgraph.serving.engines import pull_model, stop_engine
 from crewgraph.serving.settings import Settings
 
+from .postgres import postgres_alone, postgres_server, postgres_url
+
+__all__ = ["postgres_alone", "postgres_server", "postgres_url"]
+
 
 def apart(work: Coroutine[Any, Any, Any]) -> None:
     """Run async work in a loop of its own, whether or not a test's loop is running."""
