@@ -1,69 +1,93 @@
-"""Budget: what a run may use, and the meter that counts it."""
+"""Budget: what a run, a task or a tenant may use, and the meter that counts it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import BudgetExceeded
+from .policy import Allowance
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one step used, or what several used together."""
+    """What one step used, or what several used together. `money` is in the currency of the price list."""
 
     tokens: int = 0
     tool_calls: int = 0
     money: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.tokens + other.tokens, self.tool_calls + other.tool_calls, self.money + other.money
-        )
+        return Cost(self.tokens + other.tokens, self.tool_calls + other.tool_calls, self.money + other.money)
 
     def __sub__(self, other: Cost) -> Cost:
-        return Cost(
-            self.tokens - other.tokens, self.tool_calls - other.tool_calls, self.money - other.money
-        )
+        return Cost(self.tokens - other.tokens, self.tool_calls - other.tool_calls, self.money - other.money)
 
 
 _NOTHING = Cost()
+_CENT_FRACTION = 1e-9
+"""Money is added up in floats: less than this beyond a limit is rounding, not spending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limits of one run: tokens, seconds of work (a pause between crash and resume is free), tool calls.
+    """Limits: tokens, seconds of work (a pause between crash and resume is free), tool calls, money.
 
-    None means unlimited. A budget only says; a `Meter` counts.
+    None means unlimited. Where a limit is reached the run stops cleanly and keeps all that is finished. `soft` is
+    the part of a limit (0.8: four fifths) from which on the run goes the cheaper way; it is told by `BudgetLow`
+    and asked for by `RunContext.frugal`. A budget only says; a `Meter` counts.
     """
 
     tokens: int | None = None
     seconds: float | None = None
     tool_calls: int | None = None
+    money: float | None = None
+    soft: float | None = None
+
+    @classmethod
+    def of_task(cls, allowance: Allowance) -> Budget:
+        """The budget that a task's allowance means."""
+        return cls(allowance.tokens, allowance.seconds, allowance.tool_calls, allowance.money)
+
+
+class Low(NamedTuple):
+    """A soft limit that has been reached: whose it is, of what, how much is used, and the limit itself."""
+
+    of: str
+    what: str
+    used: float
+    limit: float
 
 
 class Meter:
-    """Counts what a run has spent of its budget.
+    """Counts what has been spent of a budget, and of those above it (`within`): task in run in tenant.
 
-    `spent` and `seconds` carry over what earlier sittings of the same run used. `clock` gives seconds.
+    `spent` and `seconds` carry over what earlier sittings used. `clock` gives seconds. One meter may stand above
+    those of many runs: a tenant's.
     """
 
     def __init__(
         self,
         budget: Budget,
         *,
+        of: str = "run",
+        within: Meter | None = None,
         spent: Cost | None = None,
         seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.budget = budget
+        self.of = of
+        self.within = within
         self.spent = spent or Cost()
         self._reserved = Cost()
         self._clock = clock
         self._began = clock() - seconds
+        self._told_low: set[str] = set()
 
     @property
     def seconds(self) -> float:
@@ -73,28 +97,37 @@ class Meter:
     def reserve(self, least: Cost) -> None:
         """Set aside what a step will use at least, before it begins. Give it back with `settle`.
 
-        Tokens are known only afterwards, so a step may overrun them once; tool calls are never overrun.
+        Tokens and money are known only afterwards, so a step may overrun them once; tool calls are never overrun.
 
         Raises:
-            BudgetExceeded: there is not that much left, or the tokens or seconds are used up.
+            BudgetExceeded: there is not that much left, or the tokens, money or seconds are used up.
         """
-        limits = self.budget
-        wanted = self.spent + self._reserved + least
-        if limits.tokens is not None and self.spent.tokens >= limits.tokens:
-            raise _exceeded("tokens", limits.tokens, self.spent.tokens)
-        if limits.tool_calls is not None and wanted.tool_calls > limits.tool_calls:
-            raise _exceeded("tool calls", limits.tool_calls, self.spent.tool_calls)
-        if limits.seconds is not None and self.seconds >= limits.seconds:
-            raise _exceeded("seconds", limits.seconds, round(self.seconds, 1))
+        for meter in self._chain():
+            meter._check(least)
         if least != _NOTHING:
-            self._reserved += least
+            for meter in self._chain():
+                meter._reserved += least
 
     def settle(self, least: Cost, used: Cost) -> None:
         """The step is over: free what was set aside, and count what it used."""
-        if least != _NOTHING:
-            self._reserved -= least
-        if used != _NOTHING:
-            self.spent += used
+        if least == used == _NOTHING:
+            return
+        for meter in self._chain():
+            meter._reserved -= least
+            meter.spent += used
+
+    def newly_low(self) -> Iterator[Low]:
+        """The soft limits that have been reached since this was last asked, each told once."""
+        for meter in self._chain():
+            for low in meter._low():
+                if low.what not in meter._told_low:
+                    meter._told_low.add(low.what)
+                    yield low
+
+    @property
+    def low(self) -> bool:
+        """Whether a soft limit is reached, here or above."""
+        return any(True for meter in self._chain() for _ in meter._low())
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
@@ -113,12 +146,43 @@ class Meter:
                 yield
         except TimeoutError:
             if timer.expired():
-                raise _exceeded("seconds", limit, round(self.seconds, 1)) from None
+                raise self._exceeded("seconds", limit, round(self.seconds, 1)) from None
             raise
 
+    def _chain(self) -> Iterator[Meter]:
+        meter: Meter | None = self
+        while meter is not None:
+            yield meter
+            meter = meter.within
 
-def _exceeded(what: str, limit: float, used: float) -> BudgetExceeded:
-    return BudgetExceeded(
-        f"The run's budget of {limit} {what} is used up ({used} used): "
-        "what was finished is kept, resume it with a larger budget to go on."
-    )
+    def _check(self, least: Cost) -> None:
+        limits, spent = self.budget, self.spent
+        if limits.tokens is not None and spent.tokens >= limits.tokens:
+            raise self._exceeded("tokens", limits.tokens, spent.tokens)
+        if limits.money is not None and spent.money >= limits.money - _CENT_FRACTION:
+            raise self._exceeded("money", limits.money, round(spent.money, 6))
+        if limits.tool_calls is not None:
+            wanted = spent.tool_calls + self._reserved.tool_calls + least.tool_calls
+            if wanted > limits.tool_calls:
+                raise self._exceeded("tool calls", limits.tool_calls, spent.tool_calls)
+        if limits.seconds is not None and self.seconds >= limits.seconds:
+            raise self._exceeded("seconds", limits.seconds, round(self.seconds, 1))
+
+    def _low(self) -> Iterator[Low]:
+        limits = self.budget
+        if limits.soft is None:
+            return
+        for what, used, limit in (
+            ("tokens", self.spent.tokens, limits.tokens),
+            ("tool calls", self.spent.tool_calls, limits.tool_calls),
+            ("money", self.spent.money, limits.money),
+            ("seconds", self.seconds if limits.seconds is not None else 0.0, limits.seconds),
+        ):
+            if limit is not None and used >= limit * limits.soft - _CENT_FRACTION:
+                yield Low(self.of, what, used, limit)
+
+    def _exceeded(self, what: str, limit: float, used: float) -> BudgetExceeded:
+        return BudgetExceeded(
+            f"The {self.of}'s budget of {limit} {what} is used up ({used} used): "
+            "what was finished is kept, resume it with a larger budget to go on."
+        )

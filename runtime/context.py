@@ -1,78 +1,81 @@
 """RunContext: what a task may touch of its run. Every effect goes through `step`, and so is journalled.
 
-Inputs and results of steps are kept as they are given, in plain JSON, for replays and for people to read:
-whoever calls `step` leaves secrets (keys, passwords, headers) out of `inputs` and hands them to the function
-itself.
+Inputs and results of steps are kept as they are given, in plain JSON, for replays and for people to read. Known
+shapes of secrets are taken out first (see `redaction`), but whoever calls `step` still leaves secrets out of
+`inputs` and hands them to the function itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import builtins
-import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import JsonValue, TypeAdapter
 
 from .budget import Budget, Cost, Meter
 from .divergence import explain
-from .errors import CrewgraphError, ReplayDiverged, StepInDoubt
+from .doubt import DidNotHappen, Happened, Reconcile, StillUnknown
+from .errors import InvalidGraph, ReplayDiverged, Suspended
 from .events import (
+    Answer,
+    Answered,
+    Asked,
+    Decision,
     Effect,
     Event,
     Noted,
     StepErred,
     StepFinished,
-    StepIntended,
     TaskFinished,
+    TasksAdded,
     TextDelta,
 )
-from .graph import TaskResult
+from .graph import Task, TaskResult
 from .journal import Journal
-from .row import EventRow, decode, jsonable
+from .lanes import Lanes
+from .live_step import LiveStep
+from .policy import Allowance
+from .redaction import Redactor
+from .row import EventRow, decode, fields, jsonable
+from .running import Growth, Listener, Running, timed
 from .steps import Step, base_key
+from .typed import adapter_of, from_json, recorded_error
+
+__all__ = ["DidNotHappen", "Happened", "Listener", "RunContext", "StillUnknown"]
 
 T = TypeVar("T")
 
-Listener = Callable[[Event], None]
-"""Is told of every event as it happens. Called on the event loop: it must return at once."""
-
-_log = logging.getLogger(__name__)
 _NOTHING = Cost()
 _NO_RESULTS: Mapping[str, TaskResult] = MappingProxyType({})
-
-
-class _Run:
-    """What all contexts of one run share."""
-
-    __slots__ = ("journal", "listeners", "meter", "running")
-
-    def __init__(self, journal: Journal, meter: Meter, listeners: tuple[Listener, ...]) -> None:
-        self.journal = journal
-        self.meter = meter
-        self.listeners = listeners
-        self.running: dict[str, list[tuple[asyncio.Task[Any] | None, Step]]] = {}
+_NO_LANES: Mapping[str, int | None] = MappingProxyType({})
 
 
 class RunContext:
     """One run, seen from one of its tasks (`task_id` is "" during planning).
 
     `results` holds the results of the tasks that this one needs. `replaying` means that nothing is carried
-    out: every step is read from the journal, and `emit` reaches listeners but is not stored.
+    out: every step is read from the journal, and `emit` reaches listeners but is not stored. `tenant` is the meter
+    of whoever the run is for, shared by their runs; `lanes` are limits on steps, which runs may share too.
     """
 
     def __init__(
-        self, journal: Journal, *, budget: Budget | None = None, listeners: Iterable[Listener] = ()
+        self,
+        journal: Journal,
+        *,
+        budget: Budget | None = None,
+        listeners: Iterable[Listener] = (),
+        tenant: Meter | None = None,
+        lanes: Lanes | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
-        meter = Meter(budget or Budget(), spent=journal.spent, seconds=journal.seconds)
-        self._run = _Run(journal, meter, tuple(listeners))
+        meter = Meter(budget or Budget(), within=tenant, spent=journal.spent, seconds=journal.seconds)
+        self._run = Running(journal, meter, tuple(listeners), lanes or Lanes(), redactor or Redactor())
+        self._meter = meter
         self.task_id = ""
         self.results: Mapping[str, TaskResult] = _NO_RESULTS
 
@@ -93,8 +96,8 @@ class RunContext:
 
     @property
     def meter(self) -> Meter:
-        """What the run has spent of its budget."""
-        return self._run.meter
+        """What the run (in a task with an allowance: the task) has spent of its budget."""
+        return self._meter
 
     @property
     def spent(self) -> Cost:
@@ -102,10 +105,21 @@ class RunContext:
         journal = self._run.journal
         return journal.task_cost(self.task_id) if self.task_id else journal.spent
 
-    def for_task(self, task_id: str, results: Mapping[str, TaskResult] | None = None) -> RunContext:
-        """The same run, seen from another task."""
+    def for_task(
+        self,
+        task_id: str,
+        results: Mapping[str, TaskResult] | None = None,
+        *,
+        allowance: Allowance | None = None,
+    ) -> RunContext:
+        """The same run, seen from another task, which may have an allowance of its own within the run's budget."""
         other = object.__new__(RunContext)
         other._run = self._run
+        other._meter = self._run.meter
+        if allowance is not None:
+            spent = self._run.journal.task_cost(task_id)
+            budget = Budget.of_task(allowance)
+            other._meter = Meter(budget, of=f"task {task_id!r}", within=self._run.meter, spent=spent)
         other.task_id = task_id
         other.results = results if results is not None else _NO_RESULTS
         return other
@@ -120,90 +134,184 @@ class RunContext:
         effect: Effect = "read_only",
         cost: Callable[[T], Cost] | None = None,
         reserve: Cost = _NOTHING,
+        lanes: Mapping[str, int | None] = _NO_LANES,
+        reconcile: Reconcile | None = None,
     ) -> T:
         """Carry out one effect, or read back what came of it.
 
-        The step is known by its task, `name` and `inputs` (anything JSON can say). The intent is safe before
-        `fn` is called and the result before it is given back. What is given back is always the journalled
-        result, read as `returns`, so that code sees the same live and in a replay. An error of `fn` is
-        journalled and raised; calling the step again is then a retry under the same key. `cost` says what a
-        result has used, `reserve` what the step will use at least (a tool call is ``Cost(tool_calls=1)``).
+        The step is known by its task, `name` and `inputs` (anything JSON can say). What is given back is always
+        the journalled result, read as `returns`, so that code sees the same live and in a replay. An error of
+        `fn` is journalled and raised; calling the step again is then a retry under the same key.
+
+        The intent is written before `fn` is called and the result before it is given back. For `idempotent` and
+        `once` both are also safe on disk by then, and so is everything before them; a `read_only` step does not
+        wait for the disk, since a crash that forgets it only makes it run again. A `once` effect that ended in
+        anything but an error of ours may have happened: it is in doubt, and is never run again unasked.
+
+        `cost` says what a result has used, `reserve` what the step will use at least (a tool call is
+        ``Cost(tool_calls=1)``), `lanes` in which limited lanes it goes (see `Lanes`), `reconcile` how to find out
+        whether a `once` effect in doubt has happened.
 
         Raises:
-            BudgetExceeded: the run has used up its budget.
-            StepInDoubt: a `once` effect was begun before a crash, and nobody knows whether it happened.
+            BudgetExceeded: the run, task or tenant has used up its budget.
+            StepInDoubt: a `once` effect was begun, and nobody knows whether it happened.
             ReplayDiverged: this is a replay, and the journal holds no such step.
             StoreError: the journal cannot be written.
             TypeError: `inputs` are not JSON, or the result is not what `returns` says.
         """
-        try:
-            data = jsonable(inputs)
-        except TypeError as error:
-            raise TypeError(f"The inputs of step {name!r} of task {self.task_id!r}: {error}") from None
+        data = self._inputs(name, inputs)
         journal = self._run.journal
         step = journal.steps.take(self.task_id, name, data)
-        adapter = _adapter(returns)
+        adapter = adapter_of(returns)
         if (row := step.next_outcome()) is not None:
             return cast(T, self._read_back(step, row, adapter))
         try:
             if journal.read_only:
                 raise ReplayDiverged(explain(journal, self.task_id, name, data))
-            self._refuse_doubt(step, name, effect)
-            output = await self._live(step, name, data, fn, adapter, effect, cost, reserve)
+            live = LiveStep(
+                self._run, self._meter, step, name, data, fn, adapter, effect, cost, reserve, lanes, reconcile
+            )
+            if step.begun and await live.settled():
+                return cast(T, self._read_back(step, cast(EventRow, step.next_outcome()), adapter))
+            output = await live.carry_out()
         except BaseException:
             # Failed or cancelled: the next identical call is a retry of this step, not another one.
             journal.steps.release(step)
             raise
-        return cast(T, _decoded(adapter, output))
+        return cast(T, from_json(output, adapter))
 
     def step_key(self, name: str, inputs: object) -> str:
-        """A key that stays the same when the step is retried or resumed: give it to an `idempotent` effect.
+        """The key of a step, which stays the same when the step is retried or resumed.
 
         Called from the step's own function it is that step's key; before the step, the key it will have.
         """
-        data = jsonable(inputs)
-        running = self._run.running.get(base_key(self.task_id, name, data))
+        data = self._inputs(name, inputs)
+        running = self._run.at_work.get(base_key(self.task_id, name, data))
         if not running:
             return self._run.journal.steps.next_key(self.task_id, name, data)
         mine = asyncio.current_task()
         return next((step.key for task, step in reversed(running) if task is mine), running[0][1].key)
 
+    def idempotency_key(self, name: str, inputs: object) -> str:
+        """What to give to an `idempotent` or `once` effect, so that the other side knows it again.
+
+        It stays the same when the step is retried or resumed, wherever, and differs in every other run.
+        """
+        return f"{self._run.journal.run_id}/{self.step_key(name, inputs)}"
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        about: object = None,
+        choices: Sequence[Decision] = ("approve", "edit", "reject"),
+        name: str = "ask",
+    ) -> Answer:
+        """What a person says to this question; `about` is what they are shown beside it.
+
+        While there is no answer, the task is left by `Suspended` and nothing is held: no process, no memory. When
+        there is one, the task begins again, reads its steps back, and finds the answer here.
+
+        Raises:
+            Suspended: nobody has answered yet.
+            ReplayDiverged: this is a replay, and the journal holds no such question.
+        """
+        data = self._inputs(name, {"question": question, "about": about})
+        journal = self._run.journal
+        step = journal.steps.take(self.task_id, name, data)
+        row = step.next_outcome()
+        if row is None and not journal.read_only:
+            if not step.begun:
+                await self.emit(
+                    Asked(
+                        task_id=self.task_id,
+                        key=step.key,
+                        name=name,
+                        question=cast(dict[str, str], data)["question"],
+                        about=cast(dict[str, JsonValue], data)["about"],
+                        choices=tuple(choices),
+                    )
+                )
+            if step.key in await journal.take_answers():
+                row = step.next_outcome()
+        if row is None:
+            if journal.read_only and not step.begun:
+                raise ReplayDiverged(explain(journal, self.task_id, name, data))
+            journal.steps.release(step)
+            raise Suspended(step.key, question)
+        event = cast(Answered, decode(row))
+        self._run.publish(event)
+        return event.answer
+
+    async def add_tasks(self, tasks: Sequence[Task], *, then: Sequence[str] = ()) -> None:
+        """Let the graph grow: these tasks are carried out too, and those named in `then` wait for them.
+
+        Adding the same tasks again, after a resume or a retry, does nothing.
+
+        Raises:
+            InvalidGraph: a task id is taken by another task, a dependency is not there, the tasks would wait for
+                each other, or a task in `then` has begun.
+        """
+        if self._run.grow is None:
+            raise InvalidGraph(
+                "Tasks can only be added while a graph is carried out: call add_tasks inside a task."
+            )
+        if self._run.grow(self.task_id, tuple(tasks), tuple(then)):
+            self.write(TasksAdded(task_id=self.task_id, tasks=tuple(tasks), then=tuple(then)))
+
+    def on_growth(self, grow: Growth | None) -> None:
+        """Who lays added tasks into the graph: the scheduler says so for as long as it runs."""
+        self._run.grow = grow
+
     async def emit(self, event: Event) -> None:
-        """Journal an event and tell the listeners. An event without a time (`at`) gets the present one.
+        """Journal an event, tell the listeners, and wait until it is safe, with everything before it.
+
+        An event without a time (`at`) gets the present one.
 
         Raises:
             StoreError: the journal cannot be written.
         """
-        if not event.at:
-            event = event.model_copy(update={"at": time.time()})
+        event = timed(event)
         if not isinstance(event, TextDelta):
             await self._run.journal.append(event)
-        self._publish(event)
+        self._run.publish(event)
+
+    def write(self, event: Event) -> None:
+        """Journal an event and tell the listeners, without waiting until it is safe: see `Journal.write`."""
+        self._run.write(event)
+
+    async def flush(self) -> None:
+        """Wait until everything that was written is safe. Raises `StoreError` when it cannot be."""
+        await self._run.journal.flush()
 
     def text(self, piece: str) -> None:
         """Show listeners a piece of text that a model has just written. Never stored."""
         if self._run.listeners:
-            self._publish(TextDelta(at=time.time(), task_id=self.task_id, text=piece))
+            self._run.publish(TextDelta(at=time.time(), task_id=self.task_id, text=piece))
 
     async def note(self, text: str) -> None:
         """Say something that a person should know. A resumed task's notes are not written twice."""
         note = Noted(at=time.time(), task_id=self.task_id, text=text)
         if self._run.journal.seen_note(note):
-            self._publish(note)
+            self._run.publish(note)
         else:
-            await self.emit(note)
+            self.write(note)
 
     async def now(self) -> float:
         """Seconds since the epoch, the same in a replay."""
-        return await self._reading("now", time.time)
+        return cast(float, self._reading("now", time.time))
 
     async def random(self) -> float:
         """A random number from 0 up to 1, the same in a replay."""
-        return await self._reading("random", random.random)
+        return cast(float, self._reading("random", random.random))
+
+    async def frugal(self) -> bool:
+        """Whether a soft limit is reached, so that the cheaper way should be gone; the same in a replay."""
+        return cast(bool, self._reading("frugal", lambda: self._meter.low))
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
-        """Stop what runs inside when the run's seconds are used up. Wrap the whole run in it.
+        """Stop what runs inside when the run's (in a task: also the task's) seconds are used up.
 
         Raises:
             BudgetExceeded: the seconds were used up.
@@ -211,165 +319,43 @@ class RunContext:
         if self.replaying:
             yield
             return
-        async with self._run.meter.deadline():
+        async with self._meter.deadline():
             yield
 
     def finished_task(self, task_id: str) -> TaskFinished | None:
         """How a task ended in this or an earlier sitting, if it has."""
         return self._run.journal.finished_task(task_id)
 
+    def failed_attempts(self, task_id: str) -> int:
+        """How often a task has failed and was to be tried again, since it last ended, in all sittings."""
+        return self._run.journal.failed_attempts(task_id)
+
     def publish(self, event: Event) -> None:
         """Tell the listeners of an event that the journal already holds."""
-        self._publish(event)
+        self._run.publish(event)
 
-    async def _reading(self, name: str, read: Callable[[], float]) -> float:
-        # Nothing happens outside, so there is no intent to keep and nothing to spend.
+    def _inputs(self, name: str, inputs: object) -> JsonValue:
+        try:
+            return self._run.redactor.value(jsonable(inputs))
+        except TypeError as error:
+            raise TypeError(f"The inputs of step {name!r} of task {self.task_id!r}: {error}") from None
+
+    def _reading(self, name: str, read: Callable[[], JsonValue]) -> JsonValue:
+        # Nothing happens outside, so there is no intent to keep, nothing to wait for and nothing to spend.
         journal = self._run.journal
         step = journal.steps.take(self.task_id, name, None)
         if (row := step.next_outcome()) is not None:
-            return cast(float, cast(StepFinished, decode(row)).output)
+            return cast(JsonValue, fields(row).get("output"))
         if journal.read_only:
             raise ReplayDiverged(explain(journal, self.task_id, name, None))
         value = read()
-        await self.emit(StepFinished(task_id=self.task_id, name=name, key=step.key, output=value))
+        self.write(StepFinished(task_id=self.task_id, name=name, key=step.key, output=value))
         return value
-
-    async def _live(
-        self,
-        step: Step,
-        name: str,
-        inputs: JsonValue,
-        fn: Callable[[], Awaitable[T]],
-        adapter: TypeAdapter[Any],
-        effect: Effect,
-        cost: Callable[[T], Cost] | None,
-        reserve: Cost,
-    ) -> JsonValue:
-        run, task_id, key = self._run, self.task_id, step.key
-        used = _NOTHING
-        run.meter.reserve(reserve)
-        try:
-            await self.emit(
-                StepIntended(
-                    at=time.time(), task_id=task_id, name=name, key=key, inputs=inputs, effect=effect
-                )
-            )
-            started = time.perf_counter()
-            value = await self._carry_out(step, name, fn)
-            seconds = round(time.perf_counter() - started, 6)
-            used = cost(value) if cost is not None else _NOTHING
-            output = self._output(name, value, adapter)
-            await self.emit(
-                StepFinished(
-                    at=time.time(),
-                    task_id=task_id,
-                    name=name,
-                    key=key,
-                    output=output,
-                    seconds=seconds,
-                    tokens=used.tokens,
-                    tool_calls=used.tool_calls,
-                )
-            )
-        finally:
-            run.meter.settle(reserve, used)
-        return output
-
-    async def _carry_out(self, step: Step, name: str, fn: Callable[[], Awaitable[T]]) -> T:
-        running = self._run.running.setdefault(step.base, [])
-        me = (asyncio.current_task(), step)
-        running.append(me)
-        try:
-            return await fn()
-        except Exception as error:
-            code = error.code if isinstance(error, CrewgraphError) else type(error).__name__
-            said = str(error) or type(error).__name__
-            await self.emit(StepErred(task_id=self.task_id, name=name, key=step.key, error=said, code=code))
-            raise
-        finally:
-            running.remove(me)
-            if not running:
-                self._run.running.pop(step.base, None)
-
-    def _output(self, name: str, value: object, adapter: TypeAdapter[Any]) -> JsonValue:
-        try:
-            if adapter is _JSON:
-                return jsonable(value)
-            return jsonable(
-                adapter.dump_python(value, mode="json", by_alias=True, round_trip=True, warnings="error")
-            )
-        except (TypeError, PydanticSerializationError) as error:
-            raise TypeError(
-                f"Step {name!r} of task {self.task_id!r} gave a {type(value).__name__}, "
-                f"which cannot be kept as what the step is said to return: {error}"
-            ) from None
-
-    def _refuse_doubt(self, step: Step, name: str, effect: Effect) -> None:
-        if not step.begun or step.intent is None:
-            return
-        recorded = cast(StepIntended, decode(step.intent)).effect
-        if effect == "once" or recorded == "once":
-            raise StepInDoubt(
-                f"Step {name!r} of task {self.task_id!r} was begun before the run broke off and may have "
-                f"happened: find out whether it did, settle step {step.key} (it happened, or run it again), "
-                "then resume."
-            )
 
     def _read_back(self, step: Step, row: EventRow, adapter: TypeAdapter[Any]) -> Any:
         event = decode(row)
-        self._publish(event)
+        self._run.publish(event)
         if isinstance(event, StepErred):
             self._run.journal.steps.release(step)
-            raise _recorded_error(event)
-        return _decoded(adapter, cast(StepFinished, event).output)
-
-    def _publish(self, event: Event) -> None:
-        for listener in self._run.listeners:
-            try:
-                listener(event)
-            except Exception:
-                _log.exception("A listener failed on %s; the run goes on.", event.kind)
-
-
-_JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
-
-
-@lru_cache(maxsize=256)
-def _cached_adapter(returns: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(returns)
-
-
-def _adapter(returns: Any) -> TypeAdapter[Any]:
-    if returns is JsonValue or returns is None:
-        return _JSON
-    try:
-        return _cached_adapter(returns)
-    except TypeError:  # a type that cannot be hashed
-        return TypeAdapter(returns)
-
-
-def _decoded(adapter: TypeAdapter[Any], output: JsonValue) -> Any:
-    if adapter is _JSON:
-        return output
-    try:
-        return adapter.validate_python(output)
-    except ValidationError as error:
-        raise TypeError(
-            f"The journalled result cannot be read as what the step is said to return: {error}"
-        ) from None
-
-
-def _recorded_error(event: StepErred) -> Exception:
-    pending: list[type[CrewgraphError]] = [CrewgraphError]
-    while pending:
-        kind = pending.pop()
-        if kind.__dict__.get("code") == event.code:
-            return kind(event.error)
-        pending.extend(kind.__subclasses__())
-    builtin = getattr(builtins, event.code, None)
-    if isinstance(builtin, type) and issubclass(builtin, Exception):
-        try:
-            return builtin(event.error)
-        except TypeError:
-            pass
-    return CrewgraphError(event.error)
+            raise recorded_error(event)
+        return from_json(cast(StepFinished, event).output, adapter)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import JsonValue
 
 from .journal import Journal
+from .row import fields
 from .steps import Step
 
 _SHOWN = 60
@@ -15,8 +14,8 @@ _SHOWN = 60
 def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str:
     """One sentence: which step was asked for, and what the journal holds instead."""
     asked = f"Replay of run {journal.run_id} diverged: {_place(task_id)} now asks for step {name!r}"
-    known = [(step, json.loads(row.body)) for step, row in journal.steps.known(task_id)]
-    same_name = [(step, fields.get("inputs")) for step, fields in known if fields["name"] == name]
+    known = [(step, fields(row)) for step, row in journal.steps.known(task_id)]
+    same_name = [(step, held.get("inputs")) for step, held in known if held.get("name", "ask") == name]
     if broken_off := [step for step, held in same_name if held == inputs and not step.outcomes]:
         return f"{asked}, which was begun and has no result: the run broke off there ({broken_off[0].key})."
     if same_name and all(held == inputs for _, held in same_name):
@@ -27,7 +26,7 @@ def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str
         return f"{asked} with other inputs than the journal holds: {difference(closest[1], inputs)}."
     if not known:
         return f"{asked}, and the journal holds no step of this task."
-    names = ", ".join(dict.fromkeys(repr(fields["name"]) for _, fields in known))
+    names = ", ".join(dict.fromkeys(repr(held.get("name", "ask")) for _, held in known))
     return f"{asked}, which the journal does not hold (it holds {names})."
 
 

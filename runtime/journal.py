@@ -98,6 +98,8 @@ class Journal:
         self._secret = secret
         self._began = self._last = 0.0
         self._just_resumed = False
+        self.unsafe = 0
+        """Events written since somebody last waited for the store."""
         self._sink = sink
         self._load(list(rows), list(elsewhere))
 
@@ -128,6 +130,7 @@ class Journal:
         self.steps.record(row)
         if self._sink is None:
             return None
+        self.unsafe = 0 if wait else self.unsafe + 1
         return self._sink.put(self, row, event, wait=wait)
 
     async def append(self, event: Event) -> None:

@@ -68,6 +68,8 @@ def open_questions(events: Iterable[Event], *, running: bool = False) -> list[Qu
                     event.at,
                     in_doubt=True,
                 )
+            case StepErred(code="outcome_unknown"):
+                pass
             case Answered() | StepFinished() | StepErred():
                 found.pop(event.key, None)
             case _:

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from .doubt import OUTCOME_UNKNOWN
 from .row import EventRow, fields
 
-_RUN_SIGNALS = frozenset({"budget_exceeded", "step_in_doubt", "store_error", "store_corrupt"})
-"""Errors that stopped the run rather than the step: a later sitting tries the step again."""
+_RUN_SIGNALS = frozenset(
+    {"budget_exceeded", "step_in_doubt", "store_error", "store_corrupt", "claim_lost", OUTCOME_UNKNOWN}
+)
+"""Errors that stopped the run rather than the step, or say nothing of it: no outcomes of the step."""
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -115,8 +118,9 @@ class StepIndex:
                 self.finished += 1
             case "step_erred":
                 step = self._step(row)
-                step.begun = False
-                if fields(row).get("code") not in _RUN_SIGNALS:
+                code = fields(row).get("code")
+                step.begun = code == OUTCOME_UNKNOWN
+                if code not in _RUN_SIGNALS:
                     step.outcomes.append(row)
                 step.read = len(step.outcomes)
             case "task_started" | "task_retried":
