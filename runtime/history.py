@@ -9,6 +9,9 @@ from typing import Literal
 from pydantic import JsonValue
 
 from .events import (
+    Answered,
+    Asked,
+    BudgetLow,
     Effect,
     Event,
     Noted,
@@ -16,6 +19,8 @@ from .events import (
     RunCancelled,
     RunErred,
     RunFinished,
+    RunForked,
+    RunPaused,
     RunResumed,
     RunStarted,
     StepErred,
@@ -23,15 +28,18 @@ from .events import (
     StepIntended,
     TaskErred,
     TaskFinished,
+    TaskRetried,
+    TasksAdded,
     TaskSkipped,
     TaskStarted,
     TextDelta,
 )
 from .graph import Task, TaskResult
+from .questions import Question, open_questions
 
 State = Literal["waiting", "running", "finished", "failed", "skipped"]
 StepState = Literal["begun", "finished", "failed"]
-Outcome = Literal["running", "finished", "failed", "cancelled"]
+Outcome = Literal["running", "waiting", "finished", "failed", "cancelled"]
 
 
 @dataclass(slots=True)
@@ -49,11 +57,17 @@ class StepSummary:
     at: float = 0.0
     seconds: float = 0.0
     tokens: int = 0
+    tool_calls: int = 0
+    money: float = 0.0
 
 
 @dataclass(slots=True)
 class TaskSummary:
-    """One task: whose it is, how far it got, what it cost (`tokens`, `seconds`), and its steps."""
+    """One task: whose it is, how far it got, what it cost (`tokens`, `seconds`), and its steps.
+
+    `attempts` counts those that have begun, `added_by` is the task that added it ("" for the planner, None when
+    it was planned from the start).
+    """
 
     id: str
     description: str = ""
@@ -66,13 +80,18 @@ class TaskSummary:
     started: float | None = None
     seconds: float = 0.0
     tokens: int = 0
+    attempts: int = 0
+    added_by: str | None = None
     steps: list[StepSummary] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """One run. `steps` and `notes` are those outside tasks (planning); a task has its own."""
+    """One run. `steps` and `notes` are those outside tasks (planning); a task has its own.
+
+    `questions` wait for a person, `forked_from` is the run (and the event in it) that this one goes on from.
+    """
 
     crew: str = ""
     request: str = ""
@@ -89,7 +108,11 @@ class RunSummary:
     started: float | None = None
     seconds: float = 0.0
     tokens: int = 0
+    tool_calls: int = 0
+    money: float = 0.0
     resumed: int = 0
+    questions: tuple[Question, ...] = ()
+    forked_from: tuple[str, int] | None = None
 
     def task(self, task_id: str) -> TaskSummary | None:
         """The task with this id."""
@@ -98,10 +121,13 @@ class RunSummary:
 
 def summarise(events: Iterable[Event]) -> RunSummary:
     """What these events, in order, come to. Takes the events of a run that is still going as well."""
+    known = list(events)
     reading = _Reading()
-    for event in events:
+    for event in known:
         reading.take(event)
-    return reading.summary
+    summary = reading.summary
+    summary.questions = tuple(open_questions(known, running=summary.outcome == "running"))
+    return summary
 
 
 class _Reading:
@@ -114,11 +140,24 @@ class _Reading:
         match event:
             case StepIntended() | StepFinished() | StepErred():
                 self._take_step(event)
-            case TaskStarted() | TaskFinished() | TaskErred() | TaskSkipped():
+            case TaskStarted() | TaskFinished() | TaskErred() | TaskRetried() | TaskSkipped():
                 self._take_task(event)
+            case TasksAdded():
+                for task in event.tasks:
+                    self._describe(task).added_by = event.task_id
+            case Asked():
+                if event.task_id:
+                    self._task(event.task_id).state = "waiting"
+            case Answered():
+                said = f"{event.answer.decision}" + (f": {event.answer.note}" if event.answer.note else "")
+                self._note(event.task_id, f"{event.answer.by or 'Somebody'} answered {said}")
+            case BudgetLow():
+                self._note(
+                    event.task_id,
+                    f"The {event.of} has used {event.used:g} of {event.limit:g} {event.what}: going the cheaper way.",
+                )
             case Noted():
-                notes = self._task(event.task_id).notes if event.task_id else self.summary.notes
-                notes.append(event.text)
+                self._note(event.task_id, event.text)
             case PlanMade():
                 self._take_plan(event)
             case TextDelta():
@@ -126,7 +165,10 @@ class _Reading:
             case _:
                 self._take_run(event)
 
-    def _take_run(self, event: RunStarted | RunResumed | RunFinished | RunErred | RunCancelled) -> None:
+    def _take_run(
+        self,
+        event: RunStarted | RunResumed | RunFinished | RunErred | RunCancelled | RunPaused | RunForked,
+    ) -> None:
         run = self.summary
         match event:
             case RunStarted():
@@ -145,29 +187,37 @@ class _Reading:
                 run.outcome, run.error = "failed", event.error
             case RunCancelled():
                 run.outcome = "cancelled"
+            case RunPaused():
+                run.outcome, run.error = "waiting", event.reason
+            case RunForked():
+                run.forked_from = (event.origin, event.at_seq)
 
     def _take_plan(self, event: PlanMade) -> None:
         run = self.summary
         run.plan, run.strategy, run.plan_notes = event.tasks, event.strategy, event.notes
         for task in event.tasks:
-            shown = self._task(task.id)
-            shown.description, shown.agent = task.description, task.agent
-            shown.needs, shown.tool = task.needs, task.tool
+            self._describe(task)
         # The plan's order, also when a task was heard of before the plan that holds it.
         planned = [self._tasks[task.id] for task in event.tasks]
         run.tasks = planned + [task for task in run.tasks if task not in planned]
 
-    def _take_task(self, event: TaskStarted | TaskFinished | TaskErred | TaskSkipped) -> None:
+    def _take_task(self, event: TaskStarted | TaskFinished | TaskErred | TaskRetried | TaskSkipped) -> None:
         task = self._task(event.task_id)
         match event:
             case TaskStarted():
                 task.state, task.started, task.error = "running", event.at, ""
+                task.attempts += 1
             case TaskFinished():
                 task.state, task.result, task.error = "finished", event.result, ""
                 task.seconds = event.seconds
                 task.tokens = max(task.tokens, event.tokens)
             case TaskErred():
                 task.state, task.error = "failed", event.error
+            case TaskRetried():
+                task.state, task.error = "waiting", event.error
+                task.notes.append(
+                    f"Attempt {event.attempt} failed ({event.error}); tried again after {event.wait:.1f} s."
+                )
             case TaskSkipped():
                 task.state, task.error = "skipped", event.because
 
@@ -184,12 +234,24 @@ class _Reading:
             case StepFinished():
                 step.state, step.error = "finished", ""
                 step.output, step.seconds, step.tokens = event.output, event.seconds, event.tokens
+                step.tool_calls, step.money = event.tool_calls, event.money
                 step.at = step.at or event.at
                 self.summary.tokens += event.tokens
+                self.summary.tool_calls += event.tool_calls
+                self.summary.money += event.money
                 if event.task_id:
                     self._task(event.task_id).tokens += event.tokens
             case StepErred():
                 step.state, step.error = "failed", event.error
+
+    def _note(self, task_id: str, text: str) -> None:
+        (self._task(task_id).notes if task_id else self.summary.notes).append(text)
+
+    def _describe(self, task: Task) -> TaskSummary:
+        shown = self._task(task.id)
+        shown.description, shown.agent = task.description, task.agent
+        shown.needs, shown.tool = task.needs, task.tool
+        return shown
 
     def _task(self, task_id: str) -> TaskSummary:
         task = self._tasks.get(task_id)
