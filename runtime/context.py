@@ -74,7 +74,9 @@ class RunContext:
         redactor: Redactor | None = None,
     ) -> None:
         meter = Meter(budget or Budget(), within=tenant, spent=journal.spent, seconds=journal.seconds)
-        self._run = Running(journal, meter, tuple(listeners), lanes or Lanes(), redactor or Redactor())
+        if redactor is not None:
+            journal.redactor = redactor
+        self._run = Running(journal, meter, tuple(listeners), lanes or Lanes())
         self._meter = meter
         self.task_id = ""
         self.results: Mapping[str, TaskResult] = _NO_RESULTS
@@ -336,7 +338,7 @@ class RunContext:
 
     def _inputs(self, name: str, inputs: object) -> JsonValue:
         try:
-            return self._run.redactor.value(jsonable(inputs))
+            return self._run.journal.redactor.value(jsonable(inputs))
         except TypeError as error:
             raise TypeError(f"The inputs of step {name!r} of task {self.task_id!r}: {error}") from None
 

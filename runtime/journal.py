@@ -20,10 +20,12 @@ from .events import (
     RunStarted,
     StepErred,
     StepFinished,
+    StepIntended,
     TaskFinished,
     TasksAdded,
     TaskStarted,
 )
+from .redaction import REDACTED, Redactor
 from .row import EventRow, decode, encode, fields, link
 from .steps import StepIndex
 
@@ -98,6 +100,8 @@ class Journal:
         self._secret = secret
         self._began = self._last = 0.0
         self._just_resumed = False
+        self.redactor = Redactor()
+        """What takes secrets out of everything that is written."""
         self.unsafe = 0
         """Events written since somebody last waited for the store."""
         self._sink = sink
@@ -117,7 +121,12 @@ class Journal:
             return None
         self._just_resumed = isinstance(event, RunResumed)
         self._seq += 1
-        row = encode(self._seq, event)
+        if isinstance(event, StepIntended | StepFinished):  # whoever carries steps out has cleaned them
+            row = encode(self._seq, event)
+        else:
+            row = encode(self._seq, event, self.redactor.text)
+            if REDACTED in row.body:
+                event = decode(row)
         self._link = link(self._link, row, self._secret)
         row = row._replace(link=self._link)
         self._last = row.at

@@ -173,4 +173,4 @@ class LiveStep(Generic[T]):
 
     def _output(self, value: object) -> JsonValue:
         where = f"Step {self.name!r} of task {self.step.task_id!r}"
-        return self.run.redactor.value(to_json(value, self.adapter, where))
+        return self.run.journal.redactor.value(to_json(value, self.adapter, where))

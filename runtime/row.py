@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, get_args
 
 from pydantic import JsonValue
@@ -50,12 +50,14 @@ class EventRow(NamedTuple):
     large: tuple[Large, ...] = ()
 
 
-def encode(seq: int, event: Event) -> EventRow:
-    """The row that holds this event. Not linked yet: see `link`."""
+def encode(seq: int, event: Event, clean: Callable[[str], str] | None = None) -> EventRow:
+    """The row that holds this event. Not linked yet: see `link`. `clean` takes secrets out of the JSON."""
     try:
         body = event.model_dump_json(exclude=_COLUMNS, exclude_defaults=True)
     except PydanticSerializationError:  # half a character, which UTF-8 has no form for
         body = json.dumps(without_half_characters(event.model_dump(exclude=_COLUMNS, exclude_defaults=True)))
+    if clean is not None:
+        body = clean(body)
     large: tuple[Large, ...] = ()
     if len(body) > LARGE_BYTES:
         body, large = _apart(body)

@@ -13,7 +13,6 @@ from .events import BudgetLow, Event
 from .graph import Task
 from .journal import Journal
 from .lanes import Lanes
-from .redaction import Redactor
 from .steps import Step
 
 Listener = Callable[[Event], None]
@@ -30,7 +29,7 @@ _UNSAFE_AT_MOST = 512
 class Running:
     """One run under way. `at_work` holds the steps whose functions run just now, by what makes them themselves."""
 
-    __slots__ = ("at_work", "grow", "journal", "lanes", "listeners", "meter", "redactor")
+    __slots__ = ("at_work", "grow", "journal", "lanes", "listeners", "meter")
 
     def __init__(
         self,
@@ -38,13 +37,11 @@ class Running:
         meter: Meter,
         listeners: tuple[Listener, ...],
         lanes: Lanes,
-        redactor: Redactor,
     ) -> None:
         self.journal = journal
         self.meter = meter
         self.listeners = listeners
         self.lanes = lanes
-        self.redactor = redactor
         self.grow: Growth | None = None
         self.at_work: dict[str, list[tuple[asyncio.Task[Any] | None, Step]]] = {}
 

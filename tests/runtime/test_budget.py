@@ -13,6 +13,7 @@ from crewgraph.runtime.errors import BudgetExceeded
 from crewgraph.runtime.events import Event, TaskErred, TaskFinished
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.policy import Allowance
 from crewgraph.runtime.row import EventRow
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
@@ -158,3 +159,65 @@ def test_seconds_count_work_and_not_the_pause_before_a_resume() -> None:
     assert journal.seconds == pytest.approx(5.5)
     clock = iter([0.0, 1.0])
     assert Meter(Budget(), seconds=5.5, clock=lambda: next(clock)).seconds == pytest.approx(6.5)
+
+
+async def test_a_tasks_allowance_ends_the_task_and_not_its_neighbour(effects: Any) -> None:
+    ctx = RunContext(Journal("r-test"), budget=Budget(tokens=1000))
+    task = ctx.for_task("t", allowance=Allowance(tokens=10))
+    await task.step("a", effects.giving("x"), inputs=1, cost=lambda _: Cost(tokens=12))
+    with pytest.raises(BudgetExceeded, match=r"The task 't's budget of 10 tokens is used up \(12 used\)"):
+        await task.step("a", effects.giving("x"), inputs=2)
+    await ctx.for_task("u").step("a", effects.giving("x"), inputs=1)
+    assert ctx.meter.spent.tokens == 12
+
+
+async def test_what_a_task_spent_before_a_crash_counts_on_its_allowance(store: Any, effects: Any) -> None:
+    async with await store.create_run("c", "r") as journal:
+        task = RunContext(journal).for_task("t", allowance=Allowance(tokens=10))
+        await task.step("a", effects.giving("x"), inputs=1, cost=lambda _: Cost(tokens=12))
+    async with await store.open_run(journal.run_id) as journal:
+        task = RunContext(journal).for_task("t", allowance=Allowance(tokens=10))
+        with pytest.raises(BudgetExceeded):
+            await task.step("a", effects.giving("x"), inputs=2)
+
+
+async def test_money_is_counted_and_limited(effects: Any) -> None:
+    ctx = RunContext(Journal("r-test"), budget=Budget(money=0.3))
+    for number in range(3):
+        await ctx.step("a", effects.giving("x"), inputs=number, cost=lambda _: Cost(money=0.1))
+    with pytest.raises(BudgetExceeded, match=r"budget of 0\.3 money is used up"):
+        await ctx.step("a", effects.giving("x"), inputs=3)
+    assert ctx.journal.spent.money == pytest.approx(0.3)
+
+
+async def test_runs_of_one_tenant_share_its_budget(effects: Any) -> None:
+    tenant = Meter(Budget(tool_calls=3), of="tenant")
+    runs = [RunContext(Journal(f"r-{n}"), tenant=tenant) for n in range(2)]
+    call = {"cost": lambda _: Cost(tool_calls=1), "reserve": Cost(tool_calls=1)}
+    for ctx in (*runs, runs[0]):
+        await ctx.step("a", effects.giving("x"), inputs=len(effects.calls), **call)
+    with pytest.raises(BudgetExceeded, match="The tenant's budget of 3 tool calls"):
+        await runs[1].step("a", effects.giving("x"), inputs=9, **call)
+    assert len(effects.calls) == 3
+
+
+async def test_a_soft_limit_is_told_once_and_asked_for_as_a_step(effects: Any) -> None:
+    heard: list[Any] = []
+    journal = Journal("r-test")
+    ctx = RunContext(journal, budget=Budget(tokens=10, soft=0.5), listeners=[heard.append])
+    assert not await ctx.frugal()
+    for number in range(3):
+        await ctx.step("a", effects.giving("x"), inputs=number, cost=lambda _: Cost(tokens=3))
+    assert await ctx.frugal()
+    lows = [event for event in heard if event.kind == "budget_low"]
+    assert [(low.of, low.what, low.used, low.limit) for low in lows] == [("run", "tokens", 6, 10)]
+
+
+async def test_a_replay_goes_the_cheaper_way_where_the_run_did(store: Any, effects: Any) -> None:
+    async with await store.create_run("c", "r") as journal:
+        ctx = RunContext(journal, budget=Budget(tokens=10, soft=0.5))
+        said = [await ctx.frugal()]
+        await ctx.step("a", effects.giving("x"), inputs=1, cost=lambda _: Cost(tokens=9))
+        said.append(await ctx.frugal())
+    replay = RunContext(await store.read_run(journal.run_id))
+    assert [await replay.frugal(), await replay.frugal()] == said == [False, True]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.errors import NotFound, StepInDoubt
+from crewgraph.runtime.doubt import DidNotHappen, Finding, Happened
+from crewgraph.runtime.errors import NotFound, StepInDoubt, ToolError
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.journal import Journal
 from crewgraph.runtime.scheduler import execute
@@ -97,11 +98,74 @@ async def test_a_once_step_whose_result_cannot_be_kept_is_in_doubt(effects: Any)
     assert effects.calls == ["x"]
 
 
-async def test_a_once_step_that_failed_may_be_tried_again(effects: Any) -> None:
+async def test_a_once_step_whose_tool_says_that_it_failed_may_be_tried_again(effects: Any) -> None:
     ctx = RunContext(Journal("r-test")).for_task("t")
-    with pytest.raises(OSError, match="refused"):
-        await ctx.step("send", effects.failing(OSError("refused")), inputs={}, effect="once")
+    with pytest.raises(ToolError, match="refused"):
+        await ctx.step("send", effects.failing(ToolError("refused")), inputs={}, effect="once")
     assert await ctx.step("send", effects.giving("sent"), inputs={}, effect="once") == "sent"
+
+
+async def test_a_once_step_that_lost_its_connection_is_in_doubt_and_never_run_again(effects: Any) -> None:
+    ctx = RunContext(Journal("r-test")).for_task("t")
+    with pytest.raises(StepInDoubt, match=r"failed with ConnectionResetError .*may have happened"):
+        await ctx.step("send", effects.failing(ConnectionResetError("gone"), "x"), inputs={}, effect="once")
+    with pytest.raises(StepInDoubt):
+        await ctx.step("send", effects.giving("x"), inputs={}, effect="once")
+    assert effects.calls == ["x"]
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+async def test_a_tool_that_can_find_out_settles_its_own_doubt(
+    database: Path, effects: Any, crashed: bool
+) -> None:
+    asked: list[str] = []
+
+    async def find_out(key: str) -> Finding:
+        asked.append(key)
+        return Happened("receipt 7")
+
+    async with open_store(database) as store, await store.create_run("c", "r") as journal:
+        ctx = RunContext(journal).for_task("mail")
+        if crashed:
+            await broken_off(ctx)
+            effect = effects.giving("sent twice")
+        else:
+            effect = effects.failing(ConnectionResetError("gone"), "sent")
+        wanted = f"{journal.run_id}/{ctx.step_key('send', {'to': 'Ann'})}"
+        said = await ctx.step("send", effect, inputs={"to": "Ann"}, effect="once", reconcile=find_out)
+        assert said == "receipt 7"
+        assert asked == [wanted]
+    assert effects.calls == ([] if crashed else ["sent"])
+    async with open_store(database) as store:
+        replay = RunContext(await store.read_run("last")).for_task("mail")
+        assert await replay.step("send", effect, inputs={"to": "Ann"}, effect="once") == "receipt 7"
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+async def test_what_did_not_happen_is_run_again(effects: Any, crashed: bool) -> None:
+    async def find_out(_: str) -> Finding:
+        return DidNotHappen()
+
+    ctx = RunContext(Journal("r-test")).for_task("mail")
+    if crashed:
+        await broken_off(ctx)
+    else:
+        failing = effects.failing(ConnectionResetError("gone"), "tried")
+        with pytest.raises(ConnectionResetError):
+            await ctx.step("send", failing, inputs={"to": "Ann"}, effect="once", reconcile=find_out)
+    step = ctx.step("send", effects.giving("sent"), inputs={"to": "Ann"}, effect="once", reconcile=find_out)
+    assert await step == "sent"
+
+
+async def test_a_doubt_that_cannot_be_found_out_stays_one(effects: Any) -> None:
+    async def broken(_: str) -> Finding:
+        raise OSError("the other side does not answer")
+
+    ctx = RunContext(Journal("r-test")).for_task("mail")
+    await broken_off(ctx)
+    with pytest.raises(StepInDoubt):
+        await ctx.step("send", effects.giving("x"), inputs={"to": "Ann"}, effect="once", reconcile=broken)
+    assert effects.calls == []
 
 
 async def test_other_tasks_go_on_and_then_the_doubt_is_raised(effects: Any) -> None:
