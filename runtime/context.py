@@ -121,7 +121,7 @@ class RunContext:
         if allowance is not None:
             spent = self._run.journal.task_cost(task_id)
             budget = Budget.of_task(allowance)
-            other._meter = Meter(budget, of=f"task {task_id!r}", within=self._run.meter, spent=spent)
+            other._meter = Meter(budget, of=f"task {task_id}", within=self._run.meter, spent=spent)
         other.task_id = task_id
         other.results = results if results is not None else _NO_RESULTS
         return other

@@ -165,7 +165,7 @@ async def test_a_tasks_allowance_ends_the_task_and_not_its_neighbour(effects: An
     ctx = RunContext(Journal("r-test"), budget=Budget(tokens=1000))
     task = ctx.for_task("t", allowance=Allowance(tokens=10))
     await task.step("a", effects.giving("x"), inputs=1, cost=lambda _: Cost(tokens=12))
-    with pytest.raises(BudgetExceeded, match=r"The task 't's budget of 10 tokens is used up \(12 used\)"):
+    with pytest.raises(BudgetExceeded, match=r"The task t's budget of 10 tokens is used up \(12 used\)"):
         await task.step("a", effects.giving("x"), inputs=2)
     await ctx.for_task("u").step("a", effects.giving("x"), inputs=1)
     assert ctx.meter.spent.tokens == 12
