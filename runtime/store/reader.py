@@ -113,4 +113,10 @@ class Reader:
             tokens=row.tokens,
             model=row.model,
             options=json.loads(row.options),
+            tenant=row.tenant,
+            parent=row.parent,
+            forked_from=row.forked_from,
+            tool_calls=row.tool_calls,
+            money=row.money,
+            seconds=row.seconds,
         )

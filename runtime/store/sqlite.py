@@ -12,42 +12,45 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import JsonValue
 
 from ..errors import NotFound, StoreError
-from ..events import Event, RunCancelled, RunErred, RunFinished, RunResumed
+from ..events import Answer, Event, RunCancelled, RunErred, RunFinished, RunPaused, RunResumed
 from ..journal import Journal
 from ..row import EventRow, decode
 from .owner import Owner
 from .record import RunRecord, ThreadMessage, ThreadRecord
 from .sqlite_file import connect, is_damage, prepare, refusal, set_aside
-from .writer import Statement, Writer, Written
+from .writer import Lane, Statement, Writer, Written
 
 if TYPE_CHECKING:
     from .reader import Reader
 
 T = TypeVar("T")
 
-_APPEND = "INSERT INTO events (run, seq, at, kind, task_id, key, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_APPEND = "INSERT INTO events (run, seq, at, kind, task_id, key, body, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_BLOB = "INSERT INTO blobs (digest, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_BLOB_REF = "INSERT INTO blob_refs (run, digest) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _CREATE = (
     "INSERT INTO runs (id, crew, crew_path, request, status, created, thread_id, answer, error, tokens, "
-    "model, options, owner) VALUES (?, ?, ?, ?, 'running', ?, ?, '', '', 0, ?, ?, ?)"
+    "model, options, owner, tenant, parent, tool_calls, money, seconds) "
+    "VALUES (?, ?, ?, ?, 'running', ?, ?, '', '', 0, ?, ?, ?, ?, ?, 0, 0, 0)"
 )
 _CLAIM = "UPDATE runs SET owner = ? WHERE number = ? AND owner IS ?"
 _RELEASE = "UPDATE runs SET owner = NULL WHERE number = ? AND owner = ?"
 _END = (
-    "UPDATE runs SET status = ?, finished = ?, answer = ?, error = ?, tokens = ?, owner = NULL "
-    "WHERE number = ?"
+    "UPDATE runs SET status = ?, finished = ?, answer = ?, error = ?, tokens = ?, tool_calls = ?, money = ?, "
+    "seconds = ?, head = ?, owner = NULL WHERE number = ?"
 )
-_GO_ON = "UPDATE runs SET status = 'running', finished = NULL, error = '' WHERE number = ?"
+_GO_ON = "UPDATE runs SET status = 'running', finished = NULL, error = '', head = NULL WHERE number = ?"
 _THREAD = "INSERT INTO threads (id, created, title) VALUES (?, ?, ?)"
 _MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
 _ATTEMPTS = 16
-_ROWS = "SELECT seq, at, kind, task_id, key, body FROM events WHERE run = ? ORDER BY seq"
+_ROWS = "SELECT seq, at, kind, task_id, key, body, link FROM events WHERE run = ? ORDER BY seq"
 
 
 class SqliteStore:
@@ -76,17 +79,25 @@ class SqliteStore:
         crew: str,
         request: str,
         *,
+        run_id: str | None = None,
         crew_path: str = "",
         model: str = "",
         options: Mapping[str, JsonValue] | None = None,
         thread_id: str | None = None,
+        tenant: str = "",
+        parent: str | None = None,
+        claim: bool = True,
     ) -> Journal:
-        """Begin a run, claimed by this process, with an id of its own."""
+        """Begin a run, claimed by this process, with an id of its own (or `run_id`)."""
         self._hold()
         now = time.time()
         kept = json.dumps(dict(options or {}))
-        rest = (crew, crew_path, request, now, thread_id, model, kept, self._owner.id)
-        run_id, number = await self._insert("r", now, _CREATE, rest)
+        owner = self._owner.id if claim else None
+        rest = (crew, crew_path, request, now, thread_id, model, kept, owner, tenant, parent)
+        if run_id is None:
+            run_id, number = await self._insert("r", now, _CREATE, rest)
+        else:
+            number = (await self._write(Statement(_CREATE, (run_id, *rest)))).row_id
         record = RunRecord(
             id=run_id,
             crew=crew,
@@ -97,6 +108,8 @@ class SqliteStore:
             thread_id=thread_id,
             model=model,
             options=dict(options or {}),
+            tenant=tenant,
+            parent=parent,
         )
         return self._journal(number, record, ())
 
@@ -165,17 +178,7 @@ class SqliteStore:
             await asyncio.to_thread(reader.close)
 
     def _journal(self, number: int, record: RunRecord, rows: tuple[EventRow, ...]) -> Journal:
-        async def sink(row: EventRow, event: Event) -> None:
-            append = Statement(_APPEND, (number, *row))
-            change = _change(number, row, event, journal.spent.tokens)
-            await (self._write(append, change) if change else self._write(append))
-
-        async def release() -> None:
-            if not self._writer.closed:  # closing the store has given back all claims
-                await self._write(Statement(_RELEASE, (number, self._owner.id)))
-
-        journal = Journal(record.id, rows, sink=sink, release=release, record=record)
-        return journal
+        return Journal(record.id, rows, sink=_RunSink(self, number), record=record)
 
     async def _insert(self, letter: str, now: float, sql: str, rest: tuple[object, ...]) -> tuple[str, int]:
         """Insert a row under a new id; returns that id and the row's number."""
@@ -240,21 +243,72 @@ class SqliteStore:
     def _rows(self, number: int) -> tuple[EventRow, ...]:
         connection = connect(self.path, read_only=True)
         try:
-            return tuple(map(EventRow._make, connection.execute(_ROWS, (number,))))
+            return tuple(EventRow(*line) for line in connection.execute(_ROWS, (number,)))
         finally:
             connection.close()
 
 
-def _change(number: int, row: EventRow, event: Event, tokens: int) -> Statement | None:
+class _RunSink:
+    """The way from one run's journal into the database."""
+
+    __slots__ = ("_lane", "_number", "_store")
+
+    def __init__(self, store: SqliteStore, number: int) -> None:
+        self._store = store
+        self._number = number
+        self._lane = Lane()
+
+    def put(self, journal: Journal, row: EventRow, event: Event, *, wait: bool) -> Awaitable[None] | None:
+        number = self._number
+        statements = [Statement(_APPEND, (number, *row[:7]))]
+        for part in row.large:
+            statements.append(Statement(_BLOB, (part.digest, part.text)))
+            statements.append(Statement(_BLOB_REF, (number, part.digest)))
+        if (change := _change(number, journal, row, event)) is not None:
+            statements.append(change)
+        if not wait:
+            self._store._writer.put(tuple(statements), self._lane)
+            return None
+        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._store._writer.put(tuple(statements), self._lane, done)
+        return self._safe(done)
+
+    async def flush(self) -> None:
+        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._store._writer.put((), self._lane, done)
+        await self._safe(done)
+
+    async def answers(self) -> list[tuple[str, Answer]]:
+        return []
+
+    async def release(self) -> None:
+        if not self._store._writer.closed:  # closing the store has given back all claims
+            await self._store._write(Statement(_RELEASE, (self._number, self._store._owner.id)))
+
+    async def _safe(self, done: asyncio.Future[Written]) -> None:
+        try:
+            await done
+        except sqlite3.Error as error:
+            raise self._store._failure(error) from None
+
+
+def _change(number: int, journal: Journal, row: EventRow, event: Event) -> Statement | None:
     """How an event changes its run's line in the table; written in the same transaction."""
     match event:
         case RunFinished():
-            return Statement(_END, ("finished", row.at, event.answer, "", event.tokens or tokens, number))
+            end: tuple[object, ...] = ("finished", row.at, event.answer, "")
         case RunErred():
-            return Statement(_END, ("failed", row.at, "", event.error, tokens, number))
+            end = ("failed", row.at, "", event.error)
         case RunCancelled():
-            return Statement(_END, ("cancelled", row.at, "", "", tokens, number))
+            end = ("cancelled", row.at, "", "")
+        case RunPaused():
+            end = ("waiting", None, "", "")
         case RunResumed():
             return Statement(_GO_ON, (number,))
         case _:
             return None
+    spent = journal.spent
+    tokens = spent.tokens or getattr(event, "tokens", 0)
+    return Statement(
+        _END, (*end, tokens, spent.tool_calls, spent.money, journal.worked, row.link, number)
+    )

@@ -33,6 +33,13 @@ class RunRow(SQLModel, table=True):
     model: str = ""
     options: str = "{}"
     owner: str | None = None
+    tenant: str = Field(default="", index=True)
+    parent: str | None = Field(default=None, index=True)
+    forked_from: str | None = None
+    tool_calls: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
+    head: bytes | None = None
 
 
 class EventTable(SQLModel, table=True):
@@ -46,6 +53,36 @@ class EventTable(SQLModel, table=True):
     kind: str
     task_id: str
     key: str
+    body: str
+    link: bytes = b""
+
+
+class BlobRow(SQLModel, table=True):
+    """A large value, kept once by the SHA-256 of its JSON."""
+
+    __tablename__ = "blobs"  # pyright: ignore[reportAssignmentType]
+
+    digest: str = Field(primary_key=True)
+    body: str
+
+
+class BlobRefRow(SQLModel, table=True):
+    """Which run holds which large value."""
+
+    __tablename__ = "blob_refs"  # pyright: ignore[reportAssignmentType]
+
+    run: int = Field(primary_key=True)
+    digest: str = Field(primary_key=True, index=True)
+
+
+class AnswerRow(SQLModel, table=True):
+    """What a person answered to a question of a run; the first answer counts."""
+
+    __tablename__ = "answers"  # pyright: ignore[reportAssignmentType]
+
+    run: int = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    at: float
     body: str
 
 
@@ -74,5 +111,5 @@ class MessageRow(SQLModel, table=True):
 
 
 metadata = SQLModel.metadata
-TABLES = [metadata.tables[name] for name in ("schema_version", "runs", "events", "threads", "messages")]
+TABLES = [metadata.tables[name] for name in ("schema_version", "runs", "events", "blobs", "blob_refs", "answers", "threads", "messages")]
 """Ours alone: a user's own SQLModel tables share the metadata."""

@@ -29,12 +29,21 @@ class Written(NamedTuple):
     row_id: int
 
 
+class Lane:
+    """One run's order of writing: after a failure, everything behind it fails too."""
+
+    __slots__ = ("failure",)
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+
 class _Unit(NamedTuple):
     """Statements that are committed together, and who waits for them."""
 
     statements: tuple[Statement, ...]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[Written]
+    done: asyncio.Future[Written] | None = None
+    lane: Lane | None = None
 
 
 class Writer:
@@ -60,10 +69,20 @@ class Writer:
         """
         if self.closed:
             raise StoreError("The database is closed: this run outlived its store.")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Written] = loop.create_future()
-        self._queue.put(_Unit(statements, loop, done))
+        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Unit(statements, done))
         return await done
+
+    def put(
+        self, statements: tuple[Statement, ...], lane: Lane, done: asyncio.Future[Written] | None = None
+    ) -> None:
+        """Write these in the order of their lane, at once."""
+        if self.closed:
+            lane.failure = lane.failure or StoreError("The database is closed: this run outlived its store.")
+            if done is not None:
+                done.set_exception(lane.failure)
+            return
+        self._queue.put(_Unit(statements, done, lane))
 
     async def aclose(self) -> None:
         """Commit everything that was asked for, then close the connection."""
@@ -87,11 +106,20 @@ class Writer:
                 _tell(self._commit(group))
         self._connection.close()
 
-    def _commit(self, group: list[_Unit]) -> list[tuple[_Unit, Written | sqlite3.Error]]:
+    def _commit(self, group: list[_Unit]) -> list[tuple[_Unit, Written | Exception]]:
+        outcomes: list[tuple[_Unit, Written | Exception]] = []
+        sound: list[_Unit] = []
+        for unit in group:
+            if unit.lane is not None and unit.lane.failure is not None:
+                outcomes.append((unit, unit.lane.failure))
+            else:
+                sound.append(unit)
         try:
-            return list(zip(group, self._transaction(group), strict=True))
-        except sqlite3.Error as error:
+            return outcomes + list(zip(sound, self._transaction(sound), strict=True))
+        except Exception as error:
             if len(group) == 1:
+                if group[0].lane is not None:
+                    group[0].lane.failure = error
                 return [(group[0], error)]
         # One of them is at fault: each alone, so that it does not take its neighbours down.
         return [outcome for unit in group for outcome in self._commit([unit])]
@@ -125,21 +153,22 @@ class Writer:
         return written
 
 
-def _tell(outcomes: list[tuple[_Unit, Written | sqlite3.Error]]) -> None:
-    loops = {unit.loop for unit, _ in outcomes}
+def _tell(outcomes: list[tuple[_Unit, Written | Exception]]) -> None:
+    waited = [(unit.done, outcome) for unit, outcome in outcomes if unit.done is not None]
+    loops = {done.get_loop() for done, _ in waited}
     for loop in loops:
-        mine = [(unit.done, outcome) for unit, outcome in outcomes if unit.loop is loop]
+        mine = [(done, outcome) for done, outcome in waited if done.get_loop() is loop]
         try:
             loop.call_soon_threadsafe(_resolve, mine)
         except RuntimeError:  # the loop is closed: nobody waits any more
             continue
 
 
-def _resolve(outcomes: list[tuple[asyncio.Future[Written], Written | sqlite3.Error]]) -> None:
+def _resolve(outcomes: list[tuple[asyncio.Future[Written], Written | Exception]]) -> None:
     for done, outcome in outcomes:
         if done.done():
             continue
-        if isinstance(outcome, sqlite3.Error):
+        if isinstance(outcome, Exception):
             done.set_exception(outcome)
         else:
             done.set_result(outcome)
