@@ -12,15 +12,16 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import JsonValue
 
-from ..errors import NotFound, StoreError
+from ..errors import InvalidRequest, NotFound, StoreError
 from ..events import Answer, Event, RunCancelled, RunErred, RunFinished, RunPaused, RunResumed
 from ..journal import Journal
+from ..questions import find_question, open_questions
 from ..row import EventRow, decode
 from .owner import Owner
 from .record import RunRecord, ThreadMessage, ThreadRecord
@@ -49,6 +50,7 @@ _END = (
 _GO_ON = "UPDATE runs SET status = 'running', finished = NULL, error = '', head = NULL WHERE number = ?"
 _THREAD = "INSERT INTO threads (id, created, title) VALUES (?, ?, ?)"
 _MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
+_ANSWER = "INSERT INTO answers (run, key, at, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _ATTEMPTS = 16
 _ROWS = "SELECT seq, at, kind, task_id, key, body, link FROM events WHERE run = ? ORDER BY seq"
 
@@ -146,6 +148,49 @@ class SqliteStore:
         record = await self.find_run(run_id)
         return await self._blocking(lambda: [decode(row) for row in self._rows(self._number(record.id))])
 
+    async def answer(self, which: str, key: str, answer: Answer) -> None:
+        """Leave a person's answer to the question `key` of a run."""
+        record = await self.find_run(which)
+        events = await self.events(record.id)
+        question = find_question(open_questions(events, running=record.status == "running"), key, record.id)
+        question.check(answer)
+        number = await self._blocking(lambda: self._number(record.id))
+        values = (number, question.key, time.time(), answer.model_dump_json())
+        if (await self._write(Statement(_ANSWER, values))).changed == 0:
+            raise InvalidRequest(f"Question {question.key} of run {record.id} has been answered already.")
+
+    async def fork_run(
+        self,
+        origin: str,
+        events: Sequence[Event],
+        *,
+        model: str | None = None,
+        request: str | None = None,
+        options: Mapping[str, JsonValue] | None = None,
+    ) -> RunRecord:
+        """A new run that begins with these events."""
+        old = await self.find_run(origin)
+        journal = await self.create_run(
+            old.crew,
+            old.request if request is None else request,
+            crew_path=old.crew_path,
+            model=old.model if model is None else model,
+            options=old.options if options is None else options,
+            thread_id=old.thread_id,
+            tenant=old.tenant,
+        )
+        for event in events:
+            journal.write(event)
+        await journal.flush()
+        await journal.aclose()
+        await self._write(Statement("UPDATE runs SET forked_from = ? WHERE id = ?", (old.id, journal.run_id)))
+        return await self.find_run(journal.run_id)
+
+    async def rows(self, which: str) -> list[EventRow]:
+        """The rows of a run alone, in order."""
+        record = await self.find_run(which)
+        return list(await self._blocking(lambda: self._rows(self._number(record.id))))
+
     async def create_thread(self, title: str = "") -> ThreadRecord:
         """Begin a conversation."""
         now = time.time()
@@ -240,6 +285,14 @@ class SqliteStore:
             raise NotFound(f"There is no run {run_id!r} in {self.path}.")
         return int(found[0]), found[1]
 
+    def _answers(self, number: int) -> list[tuple[str, Answer]]:
+        connection = connect(self.path, read_only=True)
+        try:
+            found = connection.execute("SELECT key, body FROM answers WHERE run = ? ORDER BY at", (number,))
+            return [(key, Answer.model_validate_json(body)) for key, body in found]
+        finally:
+            connection.close()
+
     def _rows(self, number: int) -> tuple[EventRow, ...]:
         connection = connect(self.path, read_only=True)
         try:
@@ -279,7 +332,7 @@ class _RunSink:
         await self._safe(done)
 
     async def answers(self) -> list[tuple[str, Answer]]:
-        return []
+        return await self._store._blocking(lambda: self._store._answers(self._number))
 
     async def release(self) -> None:
         if not self._store._writer.closed:  # closing the store has given back all claims
@@ -309,6 +362,4 @@ def _change(number: int, journal: Journal, row: EventRow, event: Event) -> State
             return None
     spent = journal.spent
     tokens = spent.tokens or getattr(event, "tokens", 0)
-    return Statement(
-        _END, (*end, tokens, spent.tool_calls, spent.money, journal.worked, row.link, number)
-    )
+    return Statement(_END, (*end, tokens, spent.tool_calls, spent.money, journal.worked, row.link, number))

@@ -111,5 +111,8 @@ class MessageRow(SQLModel, table=True):
 
 
 metadata = SQLModel.metadata
-TABLES = [metadata.tables[name] for name in ("schema_version", "runs", "events", "blobs", "blob_refs", "answers", "threads", "messages")]
+TABLES = [
+    metadata.tables[name]
+    for name in ("schema_version", "runs", "events", "blobs", "blob_refs", "answers", "threads", "messages")
+]
 """Ours alone: a user's own SQLModel tables share the metadata."""
