@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..runtime.errors import InvalidCrew
+from .effects import IdempotencyKey
 
 _ARGS = re.compile(r"^\s*(?:Args|Arguments|Parameters)\s*:\s*$", re.IGNORECASE)
 _SECTION = re.compile(r"^\s*(?:Returns?|Raises?|Yields?|Examples?|Notes?)\s*:\s*$", re.IGNORECASE)
@@ -40,12 +41,23 @@ def split_docstring(text: str) -> tuple[str, dict[str, str]]:
     return " ".join(part for part in about if part), entries
 
 
-def arguments_model(fn: Callable[..., Any], name: str) -> tuple[type[BaseModel], Any, str]:
-    """The pydantic model of a function's parameters, its return type, and its description.
+class Signature(NamedTuple):
+    """What a function says of itself: its arguments, its result, its words, and the parameter for the key."""
+
+    args: type[BaseModel]
+    returns: Any
+    description: str
+    key: str | None
+
+
+def read_signature(fn: Callable[..., Any], name: str) -> Signature:
+    """The pydantic model of a function's parameters, its return type, its description.
+
+    A parameter annotated `IdempotencyKey` is no argument: it stands apart as `key`.
 
     Raises:
-        InvalidCrew: a parameter has no type hint, a hint names what is not there, or the
-            function takes `*args` or `**kwargs`.
+        InvalidCrew: a parameter has no type hint, a hint names what is not there, two parameters take the key, or
+            the function takes `*args` or `**kwargs`.
     """
     description, entries = split_docstring(fn.__doc__ or "")
     try:
@@ -55,6 +67,7 @@ def arguments_model(fn: Callable[..., Any], name: str) -> tuple[type[BaseModel],
             f"A type of the tool {name!r} cannot be read ({error}): import or define it at the top of the file."
         ) from None
     fields: dict[str, Any] = {}
+    keys: list[str] = []
     for parameter in inspect.signature(fn).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InvalidCrew(
@@ -64,10 +77,17 @@ def arguments_model(fn: Callable[..., Any], name: str) -> tuple[type[BaseModel],
             raise InvalidCrew(
                 f"The tool {name!r} has no type for {parameter.name!r}: write one, as in '{parameter.name}: str'."
             )
+        if hints[parameter.name] is IdempotencyKey:
+            keys.append(parameter.name)
+            continue
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (
             hints[parameter.name],
             Field(default, description=entries.get(parameter.name)),
         )
+    if len(keys) > 1:
+        raise InvalidCrew(
+            f"The tool {name!r} takes the key as {' and '.join(keys)}: one parameter is enough."
+        )
     model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
-    return model, hints.get("return", Any), description
+    return Signature(model, hints.get("return", Any), description, keys[0] if keys else None)

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from functools import cached_property
+from typing import Any, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..runtime.errors import InvalidCrew, ToolArgumentError, ToolError
 from ..runtime.events import Effect
-from .schema import arguments_model
-from .text import language_of
+from ..runtime.policy import Retry
+from .effects import Approval, IdempotencyKey, Reconcile, check_promises
+from .options import Option, correction, enumerated, options_of
+from .result import Telling, telling_facts
+from .schema import read_signature
 from .values import Fact
+from .wrappers import failing_as_doubt, failing_as_tool, in_thread, timed
 
-if TYPE_CHECKING:
-    from langchain_core.tools import BaseTool
+__all__ = ["Option", "Tool", "enumerated", "tool"]
 
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_\-]{0,63}$")
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One value an enumerated parameter may take: the words people use for it, and what it means.
-
-    `names` are full names (all of one must be said to mean it), `about` a description (some of it may be).
-    """
-
-    value: str
-    names: tuple[str, ...] = ()
-    about: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +33,14 @@ class Tool:
     `args` is the pydantic model of its arguments, `returns` the type of its result. `options` tells, for
     enumerated parameters, which words mean which value. `effect` says what running it twice would do. `combines`
     is True where the tool works on results of other tools (it compares, adds up) and never comes first. `origin`
-    is the foreign tool that this one wraps, if any.
+    is the foreign tool that this one wraps, if any. `telling` makes of what `fn` gives a value of type `returns`.
+
+    How it is called in a run: `key` is the parameter of `fn` that gets the idempotency key, `reconcile` says of a
+    `once` call in doubt what has happened, `approval` when a person is asked first, `limit` how many calls go on at
+    once, `timeout` how many seconds one may take, `retry` how often a failed one is made again.
+
+    Raises:
+        InvalidCrew: the name cannot be used, or the tool promises what it cannot keep.
     """
 
     name: str
@@ -54,12 +52,20 @@ class Tool:
     options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
     combines: bool = False
     origin: object = None
+    telling: Telling | None = None
+    key: str | None = None
+    reconcile: Reconcile | None = None
+    approval: Approval = False
+    limit: int | None = None
+    timeout: float | None = None
+    retry: Retry | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
             raise InvalidCrew(
                 f"The tool name {self.name!r} is not usable: letters, digits, _ and - only, at most 64."
             )
+        check_promises(self)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -75,61 +81,46 @@ class Tool:
         try:
             return self.args.model_validate(dict(arguments))
         except ValidationError as error:
-            raise ToolArgumentError(f"{self.name}: {correction(error, self)}") from None
+            raise ToolArgumentError(f"{self.name}: {correction(error, self.args, self.options)}") from None
 
-    async def call(self, arguments: Mapping[str, Any]) -> Any:
+    def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments, validated, by name: Python values of the parameters' types. Raises `ToolArgumentError`."""
+        checked = self.check(arguments)
+        return {name: getattr(checked, name) for name in type(checked).model_fields}
+
+    async def call(self, arguments: Mapping[str, Any], key: IdempotencyKey | None = None) -> Any:
         """Run the tool. The result is JSON (what `returns` dumps to).
+
+        Outside a run, without a `key`, a tool that takes one gets a new one.
 
         Raises:
             ToolArgumentError: the arguments do not fit.
-            ToolError: the tool itself failed.
+            ToolError: the tool failed. Of a `once` tool it says that nothing has happened, and is raised only
+                where the tool itself did; its other errors are raised as they are.
         """
-        checked = self.check(arguments)
-        values = {name: getattr(checked, name) for name in type(checked).model_fields}
-        try:
-            result = await self.fn(**values)
-        except (ToolError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            raise ToolError(f"The tool {self.name} failed: {type(error).__name__}: {error}") from error
-        return TypeAdapter(self.returns).dump_python(result, mode="json")
+        values = self.values(arguments)
+        hidden = {self.key: key or IdempotencyKey(uuid.uuid4().hex)} if self.key is not None else {}
+        call = timed(self.fn, self.timeout, self._late)
+        call = (failing_as_doubt if self.effect == "once" else failing_as_tool)(call, self.name)
+        return self.dump(await call(**values, **hidden), values)
+
+    def dump(self, found: Any, values: Mapping[str, Any]) -> Any:
+        """What the function gave for these arguments (see `values`), as the JSON result of the tool."""
+        told = self.telling(found, values) if self.telling is not None else found
+        return self._result.dump_python(told, mode="json")
 
     def read(self, value: Any) -> Any:
         """A JSON result as the Python value that the tool gave."""
-        return TypeAdapter(self.returns).validate_python(value)
+        return self._result.validate_python(value)
 
+    @cached_property
+    def _result(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.returns)
 
-def correction(error: ValidationError, tool: Tool) -> str:
-    """What is wrong with the arguments, parameter by parameter, and what would be right."""
-    parts: list[str] = []
-    for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "arguments"
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        options = tool.options.get(name, ())
-        if problem["type"] == "missing":
-            parts.append(f"{where} is missing")
-        elif problem["type"] == "extra_forbidden":
-            parts.append(f"{where} is not a parameter (it has: {', '.join(tool.args.model_fields)})")
-        elif options:
-            parts.append(
-                f"{where}={problem['input']!r} is not known; {nearest(str(problem['input']), options)}"
-            )
-        else:
-            parts.append(f"{where}={problem['input']!r}: {problem['msg'].lower()}")
-    return "; ".join(parts)
-
-
-def nearest(said: str, options: tuple[Option, ...]) -> str:
-    """The values closest to what was said, or the first few of them."""
-    import difflib
-
-    names = {name.lower(): option.value for option in options for name in (option.value, *option.names)}
-    close = list(
-        dict.fromkeys(names[key] for key in difflib.get_close_matches(said.lower(), names, n=4, cutoff=0.6))
-    )
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    return f"it is one of {', '.join(o.value for o in options[:8])}{' …' if len(options) > 8 else ''}"
+    def _late(self) -> Exception:
+        said = f"The tool {self.name} took longer than {self.timeout:g} s."
+        # A `once` call that was cut short may have happened: no ToolError, which would say that it has not.
+        return TimeoutError(said) if self.effect == "once" else ToolError(said)
 
 
 @overload
@@ -141,6 +132,11 @@ def tool(
     effect: Effect = "read_only",
     names: Mapping[str, Mapping[str, list[str]]] | None = None,
     unit: str = "",
+    reconcile: Reconcile | None = None,
+    approval: Approval = False,
+    limit: int | None = None,
+    timeout: float | None = None,
+    retry: Retry | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     fn: Callable[..., Any] | None = None,
@@ -150,6 +146,11 @@ def tool(
     effect: Effect = "read_only",
     names: Mapping[str, Mapping[str, list[str]]] | None = None,
     unit: str = "",
+    reconcile: Reconcile | None = None,
+    approval: Approval = False,
+    limit: int | None = None,
+    timeout: float | None = None,
+    retry: Retry | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function; sync functions run in a thread.
 
@@ -158,124 +159,45 @@ def tool(
     A function that returns a bare number or text gives a `Fact`, named after the tool and its arguments; `unit` is
     the unit of that number.
 
+    `effect` says what running it twice would do: nothing (``read_only``), the same under the same key
+    (``idempotent``: it has a parameter annotated `IdempotencyKey`), or something doubled (``once``). After a crash
+    in the middle of a ``once`` call, ``reconcile(key, …)`` is asked what has happened, else a person is.
+
+    With `approval` a person is asked before each call, or before those for which this function of the arguments
+    says so: ``approval=lambda amount: amount > 1000``. At most `limit` calls go on at once in a run; each may take
+    `timeout` seconds; `retry` makes a failed one again, a ``once`` call only where the tool raised `ToolError`.
+
     Raises:
-        InvalidCrew: the function has untyped parameters or no docstring.
+        InvalidCrew: the function has untyped parameters or no docstring, or promises what it cannot keep.
     """
 
     def make(function: Callable[..., Any]) -> Tool:
         own = name or function.__name__
-        model, returns, description = arguments_model(function, own)
+        model, returns, description, key = read_signature(function, own)
         if not description:
             raise InvalidCrew(
                 f"The tool {own!r} has no docstring: say in a sentence what it does, the planner chooses by it."
             )
-        options = _options(model, names or {})
-        run = _async(function)
+        options = options_of(model, names)
+        telling: Telling | None = None
         if returns in (int, float, str):
             usual = {n: f.default for n, f in model.model_fields.items() if not f.is_required()}
-            run, returns = _as_fact(run, own, unit, options, usual), Fact
-        return Tool(own, description, model, returns, run, effect, options)
+            telling, returns = telling_facts(own, unit, options, usual), Fact
+        return Tool(
+            own,
+            description,
+            model,
+            returns,
+            in_thread(function),
+            effect,
+            options,
+            telling=telling,
+            key=key,
+            reconcile=reconcile,
+            approval=approval,
+            limit=limit,
+            timeout=timeout,
+            retry=retry,
+        )
 
     return make if fn is None else make(fn)
-
-
-def _async(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    if inspect.iscoroutinefunction(function):
-        return function
-
-    async def run(**values: Any) -> Any:
-        return await asyncio.to_thread(function, **values)
-
-    return run
-
-
-def _as_fact(
-    run: Callable[..., Awaitable[Any]],
-    name: str,
-    unit: str,
-    options: Mapping[str, tuple[Option, ...]],
-    usual: Mapping[str, Any],
-) -> Callable[..., Awaitable[Fact]]:
-    """The function's bare result as a fact: what it tells is the tool's name, of what its arguments.
-
-    Arguments at their `usual` values are not said.
-    """
-    quantity = re.sub(r"^(?:get|find|fetch|look_?up|read|query|show|calculate|compute)_", "", name).replace(
-        "_", " "
-    )
-
-    async def fact(**values: Any) -> Fact:
-        found = await run(**values)
-        said = {
-            name: str(getattr(value, "value", value))
-            for name, value in values.items()
-            if value is not None and not (name in usual and usual[name] == value)
-        }
-        chinese = {
-            name: next(
-                (
-                    n
-                    for o in options.get(name, ())
-                    if o.value == text
-                    for n in o.names
-                    if language_of(n) == "zh"
-                ),
-                text,
-            )
-            for name, text in said.items()
-        }
-        local = {"zh": {"label": "，".join(chinese.values())}} if chinese != said else {}
-        return Fact(
-            label=", ".join(said.values()),
-            quantity=quantity,
-            value=found,
-            unit=unit,
-            source=name,
-            local=local,
-        )
-
-    return fact
-
-
-def _options(
-    model: type[BaseModel], names: Mapping[str, Mapping[str, list[str]]]
-) -> dict[str, tuple[Option, ...]]:
-    schema = model.model_json_schema()
-    found: dict[str, tuple[Option, ...]] = {}
-    for parameter, fragment in schema.get("properties", {}).items():
-        values = enumerated(fragment, schema)
-        if values:
-            found[parameter] = tuple(Option(v, tuple(names.get(parameter, {}).get(v, ()))) for v in values)
-    return found
-
-
-def enumerated(fragment: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """The texts that a schema fragment enumerates (following references and optional types), or none."""
-    if "$ref" in fragment:
-        return enumerated(schema["$defs"][fragment["$ref"].split("/")[-1]], schema)
-    if "const" in fragment:
-        return [fragment["const"]] if isinstance(fragment["const"], str) else []
-    if "enum" in fragment:
-        return [value for value in fragment["enum"] if isinstance(value, str)]
-    parts = [
-        *fragment.get("anyOf", ()),
-        *([fragment["items"]] if isinstance(fragment.get("items"), dict) else []),
-    ]
-    return [value for part in parts for value in enumerated(part, schema)]
-
-
-def from_langchain(base: BaseTool) -> Tool:
-    """A langchain-core tool as one of ours: same name, description and arguments; its result is taken as text or JSON.
-
-    Its effect is taken as `once`, for langchain tools do not say; wrap it with `dataclasses.replace` to say more.
-    """
-    schema = base.tool_call_schema
-    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise InvalidCrew(
-            f"The langchain tool {base.name!r} has no pydantic argument schema: give it one (args_schema=…)."
-        )
-
-    async def run(**values: Any) -> Any:
-        return await base.ainvoke(values)
-
-    return Tool(base.name, base.description, schema, Any, run, "once", _options(schema, {}), origin=base)

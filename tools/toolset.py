@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..runtime.budget import Cost
 from ..runtime.context import RunContext
 from ..runtime.errors import InvalidCrew, InvalidInput, ToolArgumentError
-from .tool import Tool, from_langchain
+from .approval import approved
+from .call import Call
+from .foreign import from_langchain
+from .tool import Tool
 
 
 def as_tool(given: object) -> Tool:
@@ -60,23 +62,21 @@ class Toolset(Mapping[str, Tool]):
     def __len__(self) -> int:
         return len(self._tools)
 
-    async def call(self, name: str, arguments: Mapping[str, Any], ctx: RunContext) -> Any:
+    async def call(self, name: str, arguments: Mapping[str, Any], ctx: RunContext, *, agent: str = "") -> Any:
         """Call a tool as a journalled step; its JSON result. Wrong arguments cost no step.
+
+        Where the tool needs a person's approval it is asked for first, and told which `agent` wants the call.
 
         Raises:
             ToolArgumentError: the arguments do not fit; the message is the correction.
             ToolError: the tool failed.
+            Rejected: a person said no.
+            StepInDoubt: it is a `once` tool, and nobody knows whether the call happened.
         """
         tool = self[name]
         tool.check(arguments)
-        return await ctx.step(
-            f"tool:{name}",
-            lambda: tool.call(arguments),
-            inputs=dict(arguments),
-            effect=tool.effect,
-            cost=lambda _: Cost(tool_calls=1),
-            reserve=Cost(tool_calls=1),
-        )
+        agreed = await approved(tool, arguments, ctx, agent)
+        return await Call(tool, agreed, ctx).result()
 
 
 __all__ = ["ToolArgumentError", "Toolset", "as_tool"]

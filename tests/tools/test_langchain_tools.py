@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
-from langchain_core.tools import StructuredTool
+from langchain_core.tools import StructuredTool, ToolException
 from langchain_core.tools import tool as langchain_tool
 
 from crewgraph import Agent, Crew
@@ -50,14 +50,30 @@ async def test_async_and_structured_tools_work_too() -> None:
     assert await taken.call({"n": 1}) == {"n": 2}
 
 
-async def test_their_failure_is_a_tool_error() -> None:
+async def test_their_failure_is_a_tool_error_where_a_second_call_does_no_harm() -> None:
     @langchain_tool
     def fails(n: int) -> str:
         """Fail."""
         raise OSError("the kitchen is closed")
 
+    taken = replace(as_tool(fails), effect="read_only")
     with pytest.raises(ToolError, match="fails failed: OSError: the kitchen is closed"):
+        await taken.call({"n": 1})
+    with pytest.raises(OSError, match="the kitchen is closed") as left_open:
         await as_tool(fails).call({"n": 1})
+    assert left_open.value.__notes__ == [
+        "in the tool fails, which is called once: it may have happened all the same"
+    ]
+
+
+async def test_their_own_exception_says_that_nothing_happened() -> None:
+    @langchain_tool
+    def refuses(n: int) -> str:
+        """Refuse."""
+        raise ToolException("fully booked")
+
+    with pytest.raises(ToolError, match="The tool refuses failed: fully booked"):
+        await as_tool(refuses).call({"n": 1})
 
 
 def test_two_agents_and_the_crew_share_one() -> None:
