@@ -62,9 +62,10 @@ class Call:
                 lanes={self._name: tool.limit},
                 reconcile=self._reconcile() if tool.reconcile is not None else None,
             )
-        except CrewgraphError:
-            raise
-        except Exception as error:  # of a `once` tool, and found out: it did not happen
+        except Exception as error:
+            if isinstance(error, CrewgraphError) or tool.effect != "once":
+                raise
+            # It was in doubt and has been found out: it did not happen.
             raise ToolError(f"The tool {tool.name} failed: {type(error).__name__}: {error}") from error
         return self._fitting(found) if tool.effect == "once" else found
 
