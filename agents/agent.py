@@ -16,7 +16,7 @@ class Agent:
 
     `tools` are its own (functions made with `@tool`, or langchain-core tools). `model` names one of the engine's
     models, or is None for the default. With `output_type` its written results are JSON of that pydantic model.
-    `max_turns` bounds its reasoning loop, `max_tokens` each reply.
+    `max_turns` bounds its reasoning loop, `max_tokens` each reply, `limit` how many tasks it works on at once.
     """
 
     role: str
@@ -27,12 +27,15 @@ class Agent:
     output_type: type[BaseModel] | None = None
     max_turns: int = 6
     max_tokens: int = 256
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if not self.role.strip():
             raise InvalidCrew(
                 "An agent has no role: give it a short name for what it does, such as 'researcher'."
             )
+        if self.limit is not None and self.limit < 1:
+            raise InvalidCrew(f"The agent {self.role!r} may work on {self.limit} tasks at once: 1 or more.")
         if not self.goal.strip():
             raise InvalidCrew(
                 f"The agent {self.role!r} has no goal: say in a sentence what it is to achieve."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def tokens_of(reply: ModelReply) -> Cost:
     """What a reply cost the run's budget."""
-    return Cost(tokens=reply.usage.total_tokens)
+    return Cost(tokens=reply.usage.total_tokens, money=reply.usage.money)
 
 
 async def ask_model(
@@ -38,4 +38,5 @@ async def ask_model(
         return reply
 
     inputs: JsonValue = asdict(request)
-    return await ctx.step("model", call, inputs=inputs, returns=ModelReply, cost=tokens_of)
+    lanes = {f"engine:{request.model or 'default'}": None}
+    return await ctx.step("model", call, inputs=inputs, returns=ModelReply, cost=tokens_of, lanes=lanes)

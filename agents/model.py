@@ -26,11 +26,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that one call used, as the engine counted them; `cached_tokens` is the part of the prompt it had."""
+    """Tokens that one call used, as the engine counted them; `cached_tokens` is the part of the prompt it had.
+
+    `money` is what they cost, in the currency of the price that the client was given.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    money: float = 0.0
 
     @property
     def total_tokens(self) -> int:
@@ -42,6 +46,7 @@ class Usage:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
+            self.money + other.money,
         )
 
 

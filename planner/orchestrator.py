@@ -11,8 +11,8 @@ from ..agents.crew import Crew
 from ..agents.model import Message, ModelClient
 from ..agents.worker import CrewWorker
 from ..runtime.context import RunContext
-from ..runtime.errors import CrewgraphError
-from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunStarted
+from ..runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, Suspended
+from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
 from ..runtime.graph import TaskGraph, TaskResult
 from ..runtime.scheduler import execute
 from ..tools.text import language_of
@@ -52,6 +52,7 @@ class Orchestrator:
         However it ends, the run's last event says so; finished tasks keep their results.
 
         Raises:
+            RunWaiting, StepInDoubt: a person has to say something first; nothing is held meanwhile.
             CrewgraphError: the run ended without an answer.
         """
         try:
@@ -64,6 +65,14 @@ class Orchestrator:
             return await self._run(request, ctx, history, planned)
         except asyncio.CancelledError:
             await asyncio.shield(ctx.emit(RunCancelled()))
+            raise
+        except Suspended as waiting:  # planning itself asked a person
+            await ctx.emit(RunPaused(keys=(waiting.key,), reason=waiting.question))
+            raise RunWaiting(
+                f"The run waits for an answer to: {waiting.question} Give it with crewgraph answer {ctx.run_id}."
+            ) from None
+        except (RunWaiting, StepInDoubt) as error:
+            await ctx.emit(RunPaused(reason=str(error)))
             raise
         except CrewgraphError as error:
             await ctx.emit(RunErred(error=str(error), code=error.code))
@@ -78,7 +87,8 @@ class Orchestrator:
         graph = TaskGraph(planned.tasks)
         reasons = planned.strategy == "model"
         worker = CrewWorker(self.crew, graph, self.client, request, language_of(request), history, reasons)
-        results = await execute(graph, worker, ctx, limit=self.limit)
+        busy = {agent.role: agent.limit for agent in self.crew.agents if agent.limit is not None}
+        results = await execute(graph, worker, ctx, limit=self.limit, agents=busy)
         finished = RunFinished(
             answer=results[planned.tasks[-1].id].text,
             evidence=evidence(graph, results),

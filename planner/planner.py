@@ -43,7 +43,9 @@ class Planner:
                 Plan(tasks=(answer,), strategy="small_talk", notes=("Small talk: no plan is needed.",)), ctx
             )
         notes: tuple[str, ...] = ()
-        if self.mode != "rules" and not self.crew.tasks:
+        if self.mode == "auto" and await ctx.frugal():
+            notes = ("The budget runs low, so the rules planned: they cost no tokens.",)
+        elif self.mode != "rules" and not self.crew.tasks:
             aptitude = await self.aptitude()
             if self.mode == "model" or aptitude.plans:
                 try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -125,6 +125,11 @@ class Meter:
                     yield low
 
     @property
+    def has_soft_limit(self) -> bool:
+        """Whether there is a soft limit, here or above."""
+        return any(meter.budget.soft is not None for meter in self._chain())
+
+    @property
     def low(self) -> bool:
         """Whether a soft limit is reached, here or above."""
         return any(True for meter in self._chain() for _ in meter._low())
@@ -186,3 +191,31 @@ class Meter:
             f"The {self.of}'s budget of {limit} {what} is used up ({used} used): "
             "what was finished is kept, resume it with a larger budget to go on."
         )
+
+
+class SharedMeter(Meter):
+    """A meter above those of many runs: a tenant's. Its seconds are those of all its runs added up.
+
+    They are looked at when a step begins; a running step is not stopped by them.
+    """
+
+    def __init__(self, budget: Budget, *, of: str, spent: Cost, seconds: float) -> None:
+        super().__init__(budget, of=of, spent=spent)
+        self._worked = seconds
+        self._at_work: dict[int, tuple[Meter, float]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work of all runs, those that are over and those at work."""
+        return self._worked + sum(meter.seconds - before for meter, before in self._at_work.values())
+
+    @contextmanager
+    def counting(self, run: Meter) -> Iterator[None]:
+        """Inside, the seconds of this run's meter count here as well."""
+        before = run.seconds
+        self._at_work[id(run)] = (run, before)
+        try:
+            yield
+        finally:
+            del self._at_work[id(run)]
+            self._worked += run.seconds - before

@@ -308,8 +308,13 @@ class RunContext:
         return cast(float, self._reading("random", random.random))
 
     async def frugal(self) -> bool:
-        """Whether a soft limit is reached, so that the cheaper way should be gone; the same in a replay."""
-        return cast(bool, self._reading("frugal", lambda: self._meter.low))
+        """Whether a soft limit is reached, so that the cheaper way should be gone; the same in a replay.
+
+        Where there is no soft limit nothing is journalled, and what a replay does not find is no.
+        """
+        if not self.replaying and not self._meter.has_soft_limit:
+            return False
+        return cast(bool, self._reading("frugal", lambda: self._meter.low, missing=False))
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:
@@ -342,13 +347,15 @@ class RunContext:
         except TypeError as error:
             raise TypeError(f"The inputs of step {name!r} of task {self.task_id!r}: {error}") from None
 
-    def _reading(self, name: str, read: Callable[[], JsonValue]) -> JsonValue:
+    def _reading(self, name: str, read: Callable[[], JsonValue], *, missing: JsonValue = None) -> JsonValue:
         # Nothing happens outside, so there is no intent to keep, nothing to wait for and nothing to spend.
         journal = self._run.journal
         step = journal.steps.take(self.task_id, name, None)
         if (row := step.next_outcome()) is not None:
             return cast(JsonValue, fields(row).get("output"))
         if journal.read_only:
+            if missing is not None:
+                return missing
             raise ReplayDiverged(explain(journal, self.task_id, name, None))
         value = read()
         self.write(StepFinished(task_id=self.task_id, name=name, key=step.key, output=value))

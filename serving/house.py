@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import JsonValue
+
 from ..agents.aptitude import Aptitude, probe
 from ..agents.crew import Crew
-from ..agents.model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest
+from ..agents.model import Message, ModelClient
 from ..planner.orchestrator import Orchestrator
 from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
-from ..runtime.errors import EngineError, InvalidRequest
-from ..runtime.events import PlanMade, RunFinished
+from ..runtime.errors import InvalidRequest
+from ..runtime.events import Answer, PlanMade, RunFinished
+from ..runtime.journal import Journal
+from ..runtime.lanes import Lanes
+from ..runtime.questions import Question, find_question, open_questions
+from ..runtime.redaction import Redactor
 from ..runtime.replay import open_replay
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
+from .lazy_client import LazyClient, NoEngine, OtherModel
 from .settings import MAX_REQUEST_CHARS, Settings
+from .tenants import TenantBudget, Tenants, read_tenants
 
 if TYPE_CHECKING:
+    from ..runtime.past.bisect import Culprit
+    from ..runtime.past.diff import RunDiff
     from .engines.progress import Progress
 
 
@@ -38,62 +47,24 @@ class Outcome:
     tokens: int
 
 
-class LazyClient:
-    """A `ModelClient` that brings the engine up at the first call, once, and closes it with the house."""
-
-    def __init__(
-        self, settings: Settings, stack: AsyncExitStack, on_progress: Callable[[Progress], None] | None
-    ) -> None:
-        self._settings = settings
-        self._stack = stack
-        self._on_progress = on_progress
-        self._client: ModelClient | None = None
-        self._lock = asyncio.Lock()
-
-    async def _ready(self) -> ModelClient:
-        async with self._lock:
-            if self._client is None:
-                from .engines import engine_client
-
-                extra: dict[str, Any] = {"on_progress": self._on_progress} if self._on_progress else {}
-                self._client = await self._stack.enter_async_context(engine_client(self._settings, **extra))
-            return self._client
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        """One call, on the engine."""
-        return await (await self._ready()).complete(request)
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
-        """One streamed call, on the engine."""
-        client = await self._ready()
-        async with aclosing(client.stream(request)) as deltas:
-            async for delta in deltas:
-                yield delta
-
-    async def models(self) -> list[str]:
-        """What the engine serves."""
-        return await (await self._ready()).models()
-
-    async def aclose(self) -> None:
-        """The house closes the engine's client; nothing to do here."""
-
-
-class NoEngine(LazyClient):
-    """A `ModelClient` for replays: whatever is asked of it was not in the journal."""
-
-    async def _ready(self) -> ModelClient:
-        raise EngineError(
-            "A replay calls no model, and this one wanted to: the run's code or crew has changed since."
-        )
-
-
 class House:
     """Runs crews: one store, one engine, any number of runs at once. Made by `House.open`."""
 
-    def __init__(self, store: Store, client: ModelClient, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        client: ModelClient,
+        settings: Settings,
+        *,
+        lanes: Lanes | None = None,
+        tenants: Mapping[str, TenantBudget] | None = None,
+    ) -> None:
         self.store = store
         self.client = client
         self._aptitudes = Aptitudes(settings)
+        self._lanes = lanes or Lanes()
+        self._tenants = Tenants(store, tenants or {})
+        self._redactor = Redactor(settings.secrets)
 
     @classmethod
     @asynccontextmanager
@@ -104,16 +75,25 @@ class House:
         on_progress: Callable[[Progress], None] | None = None,
         engine: bool = True,
         client: ModelClient | None = None,
+        limits: Mapping[str, int] | None = None,
+        tenants: Mapping[str, TenantBudget] | None = None,
     ) -> AsyncIterator[House]:
         """A house over the settings' database and engine. `client` puts another model in the engine's place.
 
+        `limits` say how many steps of one kind go on at once over all runs (``{"tool:search": 4,
+        "engine:default": 8}``), `tenants` what each tenant may use (default: those of the settings' file).
+
         Raises:
             StoreError: the database cannot be used.
+            InvalidInput: the tenants' file cannot be read.
         """
+        budgets = read_tenants(settings.tenants_file) if tenants is None else tenants
+        keys = settings.database_keys or None
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(open_store(settings.database))
+            opening = open_store(settings.database, synchronous=settings.durability, key=keys)
+            store = await stack.enter_async_context(opening)
             door = client or (LazyClient if engine else NoEngine)(settings, stack, on_progress)
-            yield cls(store, door, settings)
+            yield cls(store, door, settings, lanes=Lanes(limits), tenants=budgets)
 
     async def ask(
         self,
@@ -126,12 +106,14 @@ class House:
         listeners: Sequence[Listener] = (),
         planner: Mode = "auto",
         crew_path: str = "",
+        tenant: str = "",
     ) -> Outcome:
         """Carry a request out. In a thread, earlier messages are its history and both new ones are kept.
 
         Raises:
             InvalidRequest: it is empty or too long.
             NotFound: there is no such thread.
+            RunWaiting, StepInDoubt: a person has to say something first (`questions`, `answer`, `resume`).
             CrewgraphError: the run ended without an answer.
         """
         text = checked_request(request)
@@ -144,14 +126,16 @@ class House:
             "history": [asdict(m) for m in history],
         }
         journal = await self.store.create_run(
-            crew.name, text, crew_path=crew_path, options=options, thread_id=thread_id
+            crew.name,
+            self._redactor.text(text),
+            crew_path=crew_path,
+            options=options,
+            thread_id=thread_id,
+            tenant=tenant,
         )
-        async with journal:
-            ctx = RunContext(journal, budget=budget, listeners=listeners)
+        async with journal, self._context(journal, budget, listeners, tenant) as ctx:
             finished = await self._orchestrator(crew, planner).carry_out(text, ctx, history=history)
-            if thread_id is not None:
-                await self.store.add_message(thread_id, "user", text, journal.run_id)
-                await self.store.add_message(thread_id, "assistant", finished.answer, journal.run_id)
+            await self._keep_messages(thread_id, text, finished, journal.run_id)
             return _outcome(journal.run_id, thread_id, finished)
 
     async def plan(
@@ -170,25 +154,20 @@ class House:
             InvalidPlan: no valid plan could be made.
         """
         text = checked_request(request)
-        journal = await self.store.create_run(
-            crew.name, text, crew_path=crew_path, options={"planner": planner, "plan_only": True}
-        )
-        async with journal:
-            ctx = RunContext(journal)
+        options: dict[str, Any] = {"planner": planner, "plan_only": True}
+        journal = await self.store.create_run(crew.name, text, crew_path=crew_path, options=options)
+        async with journal, self._context(journal, Budget(), (), "") as ctx:
             plan = await self._orchestrator(crew, planner).plan(text, ctx, history)
             made = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
             await ctx.emit(made)
-            await ctx.emit(
-                RunFinished(
-                    answer="(planned only)", seconds=round(ctx.meter.seconds, 3), tokens=ctx.spent.tokens
-                )
-            )
+            seconds = round(ctx.meter.seconds, 3)
+            await ctx.emit(RunFinished(answer="(planned only)", seconds=seconds, tokens=ctx.spent.tokens))
             return made
 
     async def resume(
         self, run_id: str, crew: Crew, *, listeners: Sequence[Listener] = (), budget: Budget | None = None
     ) -> Outcome:
-        """Go on with a run that was broken off; its finished steps are not run again.
+        """Go on with a run that was broken off, forked or answered; its finished steps are not run again.
 
         Raises:
             NotFound: there is no such run.
@@ -201,14 +180,12 @@ class House:
         if done is not None:
             return _outcome(record.id, record.thread_id, done)
         planner, kept, history = _options(record)
-        async with await self.store.open_run(record.id) as journal:
-            ctx = RunContext(journal, budget=budget or kept, listeners=listeners)
+        journal = await self.store.open_run(record.id)
+        async with journal, self._context(journal, budget or kept, listeners, record.tenant) as ctx:
             planned = next((e for e in reversed(events) if isinstance(e, PlanMade)), None)
-            orchestrator = self._orchestrator(crew, planner)
+            orchestrator = self._orchestrator(crew, planner, record.model)
             finished = await orchestrator.carry_out(record.request, ctx, history=history, planned=planned)
-            if record.thread_id is not None:
-                await self.store.add_message(record.thread_id, "user", record.request, record.id)
-                await self.store.add_message(record.thread_id, "assistant", finished.answer, record.id)
+            await self._keep_messages(record.thread_id, record.request, finished, record.id)
             return _outcome(record.id, record.thread_id, finished)
 
     async def replay(self, run_id: str, crew: Crew, *, listeners: Sequence[Listener] = ()) -> Outcome:
@@ -220,12 +197,101 @@ class House:
         """
         ctx = await open_replay(self.store, run_id, listeners=listeners)
         record = ctx.journal.record or await self.store.find_run(run_id)
+        return await self.replay_journal(ctx, record, crew)
+
+    async def replay_journal(self, ctx: RunContext, record: RunRecord, crew: Crew) -> Outcome:
+        """`replay` over a journal that is open already: a frozen run's, which no database holds."""
         planner, _, history = _options(record)
         finished = await self._orchestrator(crew, planner).carry_out(record.request, ctx, history=history)
         return _outcome(record.id, record.thread_id, finished)
 
-    def _orchestrator(self, crew: Crew, planner: Mode) -> Orchestrator:
-        return Orchestrator(crew, self.client, self._probe, planner)
+    async def questions(self, run_id: str) -> list[Question]:
+        """What a run waits for a person to say, the oldest first. Raises `NotFound`."""
+        record = await self.store.find_run(run_id)
+        return open_questions(await self.store.events(record.id), running=record.status == "running")
+
+    async def answer(self, run_id: str, key: str, answer: Answer) -> Question:
+        """Answer a question of a run (`key` or its unique beginning); `resume` then goes on with it.
+
+        Raises:
+            NotFound: there is no such run.
+            InvalidRequest: there is no such open question, or the answer is none to it.
+        """
+        record = await self.store.find_run(run_id)
+        question = find_question(await self.questions(record.id), key, record.id)
+        question.check(answer)
+        await self.store.answer(record.id, question.key, answer)
+        return question
+
+    async def fork(
+        self,
+        run_id: str,
+        *,
+        at: str,
+        changes: Mapping[str, JsonValue] | None = None,
+        model: str | None = None,
+    ) -> RunRecord:
+        """A new run that begins as that one did, up to `at`; `resume` carries it on from there, live.
+
+        See `runtime.past.fork` for what `at` and `changes` may be. The original is not touched.
+
+        Raises:
+            NotFound: there is no such run, or no such step or task in it.
+            InvalidRequest: the fork point is out of range, or a change does not fit it.
+        """
+        from ..runtime.past.fork import fork
+
+        return await fork(self.store, run_id, at=at, set=changes or {}, model=model)
+
+    async def diff(self, one: str, other: str) -> RunDiff:
+        """How two runs differ, task by task and step by step, and why it mattered. Raises `NotFound`."""
+        from ..runtime.past.diff import diff
+
+        return diff(await self.store.events(one), await self.store.events(other))
+
+    async def bisect(self, good: str, bad: str, crew: Crew) -> Culprit:
+        """The first step whose result, put into the good run, brings about the bad run's answer.
+
+        Raises:
+            NotFound: there is no such run.
+            InvalidRequest: the runs cannot be compared.
+        """
+        from ..runtime.past.bisect import bisect
+
+        async def carry_on(run_id: str) -> str:
+            return (await self.resume(run_id, crew)).answer
+
+        return await bisect(self.store, good, bad, carry_on=carry_on)
+
+    async def _keep_messages(
+        self, thread_id: str | None, request: str, finished: RunFinished, run_id: str
+    ) -> None:
+        if thread_id is not None:
+            await self.store.add_message(thread_id, "user", self._redactor.text(request), run_id)
+            await self.store.add_message(thread_id, "assistant", self._redactor.text(finished.answer), run_id)
+
+    @asynccontextmanager
+    async def _context(
+        self, journal: Journal, budget: Budget, listeners: Sequence[Listener], tenant: str
+    ) -> AsyncIterator[RunContext]:
+        shared = await self._tenants.meter(tenant)
+        ctx = RunContext(
+            journal,
+            budget=budget,
+            listeners=listeners,
+            tenant=shared,
+            lanes=self._lanes,
+            redactor=self._redactor,
+        )
+        if shared is None:
+            yield ctx
+            return
+        with shared.counting(ctx.meter):
+            yield ctx
+
+    def _orchestrator(self, crew: Crew, planner: Mode, model: str = "") -> Orchestrator:
+        client = OtherModel(self.client, model) if model else self.client
+        return Orchestrator(crew, client, self._probe, planner)
 
     async def _probe(self) -> Aptitude:
         return await self._aptitudes.of(self.client, probe)

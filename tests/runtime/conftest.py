@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from crewgraph.runtime.events import Answer, Event
+from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.row import EventRow
 from crewgraph.runtime.store import Store, open_store
 
 
@@ -22,6 +25,38 @@ def database(tmp_path: Path) -> Path:
 async def store(database: Path) -> AsyncIterator[Store]:
     async with open_store(database) as opened:
         yield opened
+
+
+class Tape:
+    """A store in memory: a sink whose rows can be cut anywhere, as a crash would."""
+
+    def __init__(self) -> None:
+        self.rows: list[EventRow] = []
+        self.put_rows: Callable[[EventRow], None] = self.rows.append
+
+    def journal(self, upto: int | None = None) -> Journal:
+        if upto is not None:
+            self.rows = self.rows[:upto]
+            self.put_rows = self.rows.append
+        return Journal("r-test", list(self.rows), sink=self)
+
+    def put(self, journal: Journal, row: EventRow, event: Event, *, wait: bool) -> Awaitable[None] | None:
+        self.put_rows(row)
+        return asyncio.sleep(0) if wait else None
+
+    async def flush(self) -> None:
+        pass
+
+    async def answers(self) -> list[tuple[str, Answer]]:
+        return []
+
+    async def release(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def new_tape() -> type[Tape]:
+    return Tape
 
 
 class Effects:

@@ -96,12 +96,9 @@ async def test_without_a_limit_nothing_is_refused(effects: Any) -> None:
 
 
 @pytest.mark.parametrize("budget", [Budget(tokens=25), Budget(seconds=0.2)])
-async def test_a_graph_stops_keeps_what_is_finished_and_can_be_resumed(budget: Budget) -> None:
-    rows: list[EventRow] = []
+async def test_a_graph_stops_keeps_what_is_finished_and_can_be_resumed(budget: Budget, new_tape: Any) -> None:
+    tape = new_tape()
     events: list[Event] = []
-
-    async def sink(row: EventRow, event: Event) -> None:
-        rows.append(row)
 
     async def worker(task: Task, ctx: RunContext) -> TaskResult:
         async def ask() -> str:
@@ -114,15 +111,15 @@ async def test_a_graph_stops_keeps_what_is_finished_and_can_be_resumed(budget: B
     graph = TaskGraph(
         [Task(id=f"t{n}", description="", depends_on=(f"t{n - 1}",) if n else ()) for n in range(6)]
     )
-    ctx = RunContext(Journal("r-test", sink=sink), budget=budget, listeners=[events.append])
+    ctx = RunContext(tape.journal(), budget=budget, listeners=[events.append])
     with pytest.raises(BudgetExceeded):
         await execute(graph, worker, ctx)
     assert [e.task_id for e in events if isinstance(e, TaskFinished)] == ["t0", "t1", "t2"]
     assert not any(isinstance(event, TaskErred) for event in events)
-    calls = sum(row.kind == "step_intended" for row in rows)
-    results = await execute(graph, worker, RunContext(Journal("r-test", list(rows), sink=sink)))
+    calls = sum(row.kind == "step_intended" for row in tape.rows)
+    results = await execute(graph, worker, RunContext(tape.journal()))
     assert [result.value for result in results.values()] == [f"t{n}" for n in range(6)]
-    assert sum(row.kind == "step_finished" for row in rows) == 6
+    assert sum(row.kind == "step_finished" for row in tape.rows) == 6
     assert calls in (3, 4)
 
 

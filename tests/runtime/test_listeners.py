@@ -10,7 +10,6 @@ import pytest
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import Event, Noted, TextDelta
 from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.row import EventRow
 from crewgraph.runtime.store import Store
 
 
@@ -40,15 +39,16 @@ async def test_live_text_is_shown_and_never_stored(store: Store) -> None:
     assert await store.events(journal.run_id) == []
 
 
-async def test_an_event_is_safe_before_anybody_hears_of_it() -> None:
-    order: list[str] = []
-
-    async def sink(row: EventRow, event: Event) -> None:
-        order.append("stored")
-
-    ctx = RunContext(Journal("r-test", sink=sink), listeners=[lambda event: order.append("heard")])
-    await ctx.note("x")
-    assert order == ["stored", "heard"]
+async def test_what_has_an_effect_outside_is_safe_before_anybody_hears_of_it(
+    new_tape: Any, effects: Any
+) -> None:
+    tape, order = new_tape(), []
+    tape.put_rows = lambda row: order.append(f"stored {row.kind}")
+    ctx = RunContext(tape.journal(), listeners=[lambda event: order.append(f"heard {event.kind}")])
+    await ctx.emit(Noted(task_id="", text="x"))
+    await ctx.step("send", effects.giving("sent"), inputs={}, effect="once")
+    kinds = ("noted", "step_intended", "step_finished")
+    assert order == [f"{what} {kind}" for kind in kinds for what in ("stored", "heard")]
 
 
 async def test_events_get_the_time_they_happen(effects: Any) -> None:

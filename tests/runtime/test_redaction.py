@@ -116,7 +116,7 @@ async def test_nothing_secret_is_on_disk_or_in_a_log(
     async with open_store(database) as store:
         replay = RunContext(await store.read_run("last"))
         assert await replay.step("call", leak, inputs={"api_key": secret, "of": "Ann"}) == live
-        assert live == {"header": REDACTED, "said": "hello"}
+        assert live == {"header": f"Bearer {REDACTED}", "said": "hello"}
     for file in database.parent.iterdir():
         if file.is_file():
             assert secret.encode() not in file.read_bytes(), file.name

@@ -25,7 +25,7 @@ from crewgraph.runtime.events import (
 )
 from crewgraph.runtime.graph import Task, TaskResult
 from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.row import EventRow, decode, encode, jsonable
+from crewgraph.runtime.row import decode, encode, jsonable
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 json_values = st.recursive(
@@ -101,14 +101,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("value", "returns"), CASES, ids=repr)
-async def test_typed_results_come_back_as_their_type(value: Any, returns: Any, effects: Any) -> None:
-    rows: list[EventRow] = []
-
-    async def sink(row: EventRow, event: Event) -> None:
-        rows.append(row)
+async def test_typed_results_come_back_as_their_type(
+    value: Any, returns: Any, effects: Any, new_tape: Any
+) -> None:
+    tape = new_tape()
 
     for _ in range(2):
-        ctx = RunContext(Journal("r-test", list(rows), sink=sink))
+        ctx = RunContext(tape.journal())
         given = await ctx.step("s", effects.giving(value, "called"), inputs={}, returns=returns)
         assert given == value
         assert type(given) is type(value)

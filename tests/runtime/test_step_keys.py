@@ -13,29 +13,13 @@ from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import Event, StepFinished, StepIntended, TaskErred, TaskStarted
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.row import EventRow
 from crewgraph.runtime.scheduler import execute
-
-
-class Tape:
-    """A journal whose rows can be cut anywhere, as a crash would."""
-
-    def __init__(self) -> None:
-        self.rows: list[EventRow] = []
-
-    async def sink(self, row: EventRow, event: Event) -> None:
-        self.rows.append(row)
-
-    def journal(self, upto: int | None = None) -> Journal:
-        if upto is not None:
-            self.rows = self.rows[:upto]
-        return Journal("r-test", list(self.rows), sink=self.sink)
 
 
 @given(order=st.permutations(range(6)), cut=st.integers(0, 40), second=st.permutations(range(6)))
 @settings(max_examples=80, deadline=None)
 def test_a_run_resumed_in_another_order_gives_every_step_its_own_result(
-    virtual: Any, order: list[int], cut: int, second: list[int]
+    virtual: Any, order: list[int], cut: int, second: list[int], new_tape: Any
 ) -> None:
     parts = [Task(id=f"t{n}", description="") for n in range(6)]
     total = Task(id="sum", description="", args={f"x{n}": f"$t{n}" for n in range(6)})
@@ -58,11 +42,11 @@ def test_a_run_resumed_in_another_order_gives_every_step_its_own_result(
 
         return worker
 
-    async def sitting(tape: Tape, delays: list[int], upto: int | None = None) -> Any:
+    async def sitting(tape: Any, delays: list[int], upto: int | None = None) -> Any:
         results = await execute(graph, worker_with(delays), RunContext(tape.journal(upto)))
         return results["sum"].value
 
-    tape = Tape()
+    tape = new_tape()
     expected = {f"x{n}": [f"t{n}/1", f"t{n}/2"] for n in range(6)}
     assert virtual(sitting(tape, order)) == expected
     kept = [row for row in tape.rows[:cut] if row.kind == "step_finished"]
@@ -71,8 +55,8 @@ def test_a_run_resumed_in_another_order_gives_every_step_its_own_result(
     assert len(calls) == 12 - len(kept)
 
 
-async def test_identical_steps_side_by_side_are_each_their_own() -> None:
-    tape = Tape()
+async def test_identical_steps_side_by_side_are_each_their_own(new_tape: Any) -> None:
+    tape = new_tape()
     drawn = iter("abcdef")
 
     async def throw() -> str:
@@ -90,14 +74,14 @@ async def test_identical_steps_side_by_side_are_each_their_own() -> None:
     assert {key.partition("-")[2] for key in keys} == {"", "1", "2"}
 
 
-async def test_the_order_of_names_in_the_inputs_does_not_matter(effects: Any) -> None:
-    tape = Tape()
+async def test_the_order_of_names_in_the_inputs_does_not_matter(effects: Any, new_tape: Any) -> None:
+    tape = new_tape()
     await RunContext(tape.journal()).step("s", effects.giving(1), inputs={"a": 1, "b": 2})
     assert await RunContext(tape.journal()).step("s", effects.giving(2), inputs={"b": 2, "a": 1}) == 1
 
 
-async def test_a_changed_input_is_another_step(effects: Any) -> None:
-    tape = Tape()
+async def test_a_changed_input_is_another_step(effects: Any, new_tape: Any) -> None:
+    tape = new_tape()
     await RunContext(tape.journal()).step("s", effects.giving(1), inputs={"city": "Rome"})
     assert await RunContext(tape.journal()).step("s", effects.giving(2), inputs={"city": "Oslo"}) == 2
 
@@ -108,8 +92,8 @@ async def test_the_same_inputs_in_another_task_are_another_step(effects: Any) ->
     assert await ctx.for_task("b").step("s", effects.giving(2), inputs=0) == 2
 
 
-async def test_a_finished_task_is_asked_again_when_its_inputs_have_changed() -> None:
-    tape = Tape()
+async def test_a_finished_task_is_asked_again_when_its_inputs_have_changed(new_tape: Any) -> None:
+    tape = new_tape()
     done: list[str] = []
 
     async def worker(task: Task, ctx: RunContext) -> TaskResult:
@@ -136,8 +120,8 @@ async def test_a_finished_task_is_asked_again_when_its_inputs_have_changed() -> 
     assert results["b"].value == "b:a:2"
 
 
-async def test_a_retry_is_the_same_step_and_keeps_its_key(effects: Any) -> None:
-    tape = Tape()
+async def test_a_retry_is_the_same_step_and_keeps_its_key(effects: Any, new_tape: Any) -> None:
+    tape = new_tape()
     keys: list[str] = []
 
     async def twice(ctx: RunContext) -> str:
@@ -175,8 +159,8 @@ async def test_a_key_inside_one_of_several_identical_steps_is_its_own() -> None:
     assert len(set(keys)) == 4
 
 
-async def test_a_fallback_taken_before_a_crash_is_taken_again(effects: Any) -> None:
-    tape = Tape()
+async def test_a_fallback_taken_before_a_crash_is_taken_again(effects: Any, new_tape: Any) -> None:
+    tape = new_tape()
 
     async def careful(ctx: RunContext) -> str:
         try:
@@ -192,8 +176,8 @@ async def test_a_fallback_taken_before_a_crash_is_taken_again(effects: Any) -> N
     assert effects.calls == ["first", "second", "third", "third"]
 
 
-async def test_an_error_that_ended_the_task_is_tried_again(effects: Any) -> None:
-    tape = Tape()
+async def test_an_error_that_ended_the_task_is_tried_again(effects: Any, new_tape: Any) -> None:
+    tape = new_tape()
 
     async def attempt(broken: bool) -> str:
         ctx = RunContext(tape.journal())
@@ -234,8 +218,8 @@ async def test_a_task_started_again_in_the_same_process_reads_its_steps_back(eff
     assert effects.calls == ["read"]
 
 
-async def test_the_intent_is_journalled_before_the_effect_and_the_result_after() -> None:
-    tape = Tape()
+async def test_the_intent_is_journalled_before_the_effect_and_the_result_after(new_tape: Any) -> None:
+    tape = new_tape()
     kinds: list[list[str]] = []
 
     async def effect() -> int:
@@ -247,8 +231,8 @@ async def test_the_intent_is_journalled_before_the_effect_and_the_result_after()
     assert [row.kind for row in tape.rows] == ["step_intended", "step_finished"]
 
 
-async def test_listeners_hear_of_steps_that_are_read_back(effects: Any) -> None:
-    tape = Tape()
+async def test_listeners_hear_of_steps_that_are_read_back(effects: Any, new_tape: Any) -> None:
+    tape = new_tape()
     await RunContext(tape.journal()).step("s", effects.giving(1), inputs={})
     heard: list[Event] = []
     await RunContext(tape.journal(), listeners=[heard.append]).step("s", effects.giving(2), inputs={})

@@ -37,7 +37,7 @@ def command(
 async def _records(settings: Settings, limit: int) -> list[RunRecord]:
     from ....runtime.store import open_store
 
-    if not settings.database.exists():
+    if not settings.has_runs:
         return []
     async with open_store(settings.database) as store:
         return await store.list_runs(limit=limit)

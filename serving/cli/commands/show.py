@@ -41,7 +41,7 @@ async def _read(settings: Settings, which: str) -> tuple[RunRecord, RunSummary]:
     from ....runtime.history import summarise
     from ....runtime.store import open_store
 
-    if not settings.database.exists():
+    if not settings.has_runs:
         raise NotFound(f"There is no run {which!r}: nothing has been run in {settings.home} yet.")
     async with open_store(settings.database) as store:
         record = await store.find_run(which)

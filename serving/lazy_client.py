@@ -1,0 +1,102 @@
+"""LazyClient: a model client that brings the engine up at the first call, and those that stand before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..agents.model import ModelClient, ModelDelta, ModelReply, ModelRequest
+from ..runtime.errors import EngineError
+from .settings import Price, Settings
+
+if TYPE_CHECKING:
+    from .engines.progress import Progress
+
+
+class LazyClient:
+    """A `ModelClient` that brings the engine up at the first call, once, and closes it with the house."""
+
+    def __init__(
+        self, settings: Settings, stack: AsyncExitStack, on_progress: Callable[[Progress], None] | None
+    ) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._on_progress = on_progress
+        self._client: ModelClient | None = None
+        self._lock = asyncio.Lock()
+
+    async def _ready(self) -> ModelClient:
+        async with self._lock:
+            if self._client is None:
+                from .engines import engine_client
+
+                extra: dict[str, Any] = {"on_progress": self._on_progress} if self._on_progress else {}
+                self._client = await self._stack.enter_async_context(engine_client(self._settings, **extra))
+            return self._client
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """One call, on the engine."""
+        return priced(await (await self._ready()).complete(request), self._settings.price)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+        """One streamed call, on the engine."""
+        client = await self._ready()
+        async with aclosing(client.stream(request)) as deltas:
+            async for delta in deltas:
+                if delta.reply is not None:
+                    delta = replace(delta, reply=priced(delta.reply, self._settings.price))
+                yield delta
+
+    async def models(self) -> list[str]:
+        """What the engine serves."""
+        return await (await self._ready()).models()
+
+    async def aclose(self) -> None:
+        """The house closes the engine's client; nothing to do here."""
+
+
+class NoEngine(LazyClient):
+    """A `ModelClient` for replays: whatever is asked of it was not in the journal."""
+
+    async def _ready(self) -> ModelClient:
+        raise EngineError(
+            "A replay calls no model, and this one wanted to: the run's code or crew has changed since."
+        )
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """A `ModelClient` that asks another model than its callers name: a fork tries one out.
+
+    It stands below the journal, so that steps keep their keys, and what was recorded is still read back.
+    """
+
+    client: ModelClient
+    model: str
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """One call, on that model."""
+        return await self.client.complete(replace(request, model=self.model))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+        """One streamed call, on that model."""
+        async with aclosing(self.client.stream(replace(request, model=self.model))) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def models(self) -> list[str]:
+        """What the engine serves."""
+        return await self.client.models()
+
+    async def aclose(self) -> None:
+        """Who made the client closes it."""
+
+
+def priced(reply: ModelReply, price: Price | None) -> ModelReply:
+    """The reply with what it cost."""
+    if price is None:
+        return reply
+    return replace(reply, usage=replace(reply.usage, money=price.of(reply.usage)))
