@@ -67,12 +67,13 @@ class CrewWorker:
 
         A figure that went into a comparison is not stated again beside it.
         """
-        used = {need for other in ctx.results if (t := self.graph[other]).tool for need in t.needs}
+        known = {other: self._task(other, ctx) for other in ctx.results}
+        used = {need for t in known.values() if t.tool for need in t.needs}
         stated: list[Stated] = []
         written: list[str] = []
         for need, result in ctx.results.items():
-            tool_name = self.graph[need].tool
-            if tool_name is None:
+            tool_name = known[need].tool
+            if tool_name is None or known[need].each is not None:
                 written.append(result.text)
             elif need not in used:
                 value = self.crew.toolset[tool_name].read(result.value)
@@ -81,6 +82,13 @@ class CrewWorker:
                 else:
                     written.append(result.text)
         return Brief(self.request, self.lang, self.history, stated, written)
+
+    def _task(self, task_id: str, ctx: RunContext) -> Task:
+        """A task of the plan, or one that the graph has grown by."""
+        if task_id in self.graph:
+            return self.graph[task_id]
+        added = (task for event in ctx.journal.added for task in event.tasks)
+        return next(task for task in added if task.id == task_id)
 
     async def _gather(
         self, agent: Agent, task: Task, brief: Brief, ctx: RunContext

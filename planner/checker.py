@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ..agents.crew import Crew
 from ..runtime.budget import Budget
 from ..runtime.errors import CrewgraphError, InvalidGraph
-from ..runtime.graph import Reference, Task, TaskGraph, references
+from ..runtime.graph import ITEM, Reference, Task, TaskGraph, references
 from ..tools.tool import Tool
 from ..tools.values import Fact
 from .plan import Finding
@@ -151,6 +151,8 @@ def _referred(name: str, value: Any, annotation: Any, graph: TaskGraph, crew: Cr
         return (
             [] if held or _is(value, annotation) else [f"{name} takes {_name(annotation)}, and not {value!r}"]
         )
+    if ref.task == ITEM and ITEM not in graph:  # the entry at hand of a task with `each`: known when it runs
+        return []
     given = _type_of(ref, graph, crew)
     if isinstance(given, CrewgraphError):
         return [str(given)]
@@ -188,6 +190,8 @@ def _type_of(ref: Reference, graph: TaskGraph, crew: Crew) -> Any:
         return Any
     else:
         given = crew.toolset[task.tool].returns
+    if task.each is not None:
+        given = list[given] if not ref.path else Any
     for field in ref.path:
         if given is Any:
             return Any

@@ -13,7 +13,7 @@ from ..agents.worker import CrewWorker
 from ..runtime.context import RunContext
 from ..runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, Suspended
 from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
-from ..runtime.graph import TaskGraph, TaskResult
+from ..runtime.graph import Task, TaskGraph, TaskResult
 from ..runtime.scheduler import execute
 from ..tools.text import language_of
 from .plan import Plan
@@ -90,7 +90,7 @@ class Orchestrator:
         busy = {agent.role: agent.limit for agent in self.crew.agents if agent.limit is not None}
         results = await execute(graph, worker, ctx, limit=self.limit, agents=busy)
         finished = RunFinished(
-            answer=results[planned.tasks[-1].id].text,
+            answer=_answer(planned.tasks, results),
             evidence=evidence(graph, results),
             seconds=round(ctx.meter.seconds, 3),
             tokens=ctx.spent.tokens,
@@ -101,4 +101,13 @@ class Orchestrator:
 
 def evidence(graph: TaskGraph, results: Mapping[str, TaskResult]) -> tuple[str, ...]:
     """What all results rest on, each line once, in the order of the tasks."""
-    return tuple(dict.fromkeys(line for task_id in graph.order for line in results[task_id].evidence))
+    ids = [
+        *(task_id for task_id in graph.order if task_id in results),
+        *(t for t in results if t not in graph),
+    ]
+    return tuple(dict.fromkeys(line for task_id in ids for line in results[task_id].evidence))
+
+
+def _answer(tasks: Sequence[Task], results: Mapping[str, TaskResult]) -> str:
+    """The text of the last task that has one: a condition may have passed the last ones over."""
+    return next((results[task.id].text for task in reversed(tasks) if task.id in results), "")

@@ -189,7 +189,8 @@ class Meter:
     def _exceeded(self, what: str, limit: float, used: float) -> BudgetExceeded:
         return BudgetExceeded(
             f"The {self.of}'s budget of {limit} {what} is used up ({used} used): "
-            "what was finished is kept, resume it with a larger budget to go on."
+            "what was finished is kept, resume it with a larger budget to go on.",
+            self.of,
         )
 
 

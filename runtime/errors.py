@@ -154,11 +154,18 @@ class RunWaiting(CrewgraphError):
 
 
 class BudgetExceeded(CrewgraphError):
-    """A run, task or tenant used up its tokens, seconds, money or tool calls; what was finished is kept."""
+    """A run, task or tenant used up its tokens, seconds, money or tool calls; what was finished is kept.
+
+    `of` says whose budget it was: "run", "task ID" or "tenant NAME". That of a task ends only the task.
+    """
 
     exit_code = 3
     http_status = 429
     code = "budget_exceeded"
+
+    def __init__(self, message: str, of: str = "run") -> None:
+        super().__init__(message)
+        self.of = of
 
 
 class StepInDoubt(CrewgraphError):
