@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from .agents.crew import Crew
     from .agents.model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
     from .runtime.budget import Budget
+    from .runtime.doubt import DidNotHappen, Happened, StillUnknown
     from .runtime.errors import CrewgraphError
+    from .runtime.events import Answer
     from .runtime.graph import Task, TaskGraph, TaskResult
+    from .runtime.policy import Allowance, Condition, Retry
     from .serving.doors import run, run_sync
     from .serving.house import House, Outcome
     from .serving.settings import Settings
     from .tools.builtin.calculate import calculate
     from .tools.builtin.files import read_file
     from .tools.builtin.table import Column, Table
+    from .tools.effects import IdempotencyKey
     from .tools.knowledge.documents import Documents
     from .tools.tool import Tool, tool
     from .tools.values import Fact
@@ -28,20 +32,28 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Agent": "agents.agent",
+    "Allowance": "runtime.policy",
+    "Answer": "runtime.events",
     "Budget": "runtime.budget",
     "Column": "tools.builtin.table",
+    "Condition": "runtime.policy",
     "Crew": "agents.crew",
     "CrewgraphError": "runtime.errors",
+    "DidNotHappen": "runtime.doubt",
     "Documents": "tools.knowledge.documents",
     "Fact": "tools.values",
+    "Happened": "runtime.doubt",
     "House": "serving.house",
+    "IdempotencyKey": "tools.effects",
     "Message": "agents.model",
     "ModelClient": "agents.model",
     "ModelDelta": "agents.model",
     "ModelReply": "agents.model",
     "ModelRequest": "agents.model",
     "Outcome": "serving.house",
+    "Retry": "runtime.policy",
     "Settings": "serving.settings",
+    "StillUnknown": "runtime.doubt",
     "Table": "tools.builtin.table",
     "Task": "runtime.graph",
     "TaskGraph": "runtime.graph",
@@ -57,20 +69,28 @@ _HOMES = {
 
 __all__ = [
     "Agent",
+    "Allowance",
+    "Answer",
     "Budget",
     "Column",
+    "Condition",
     "Crew",
     "CrewgraphError",
+    "DidNotHappen",
     "Documents",
     "Fact",
+    "Happened",
     "House",
+    "IdempotencyKey",
     "Message",
     "ModelClient",
     "ModelDelta",
     "ModelReply",
     "ModelRequest",
     "Outcome",
+    "Retry",
     "Settings",
+    "StillUnknown",
     "Table",
     "Task",
     "TaskGraph",
