@@ -37,6 +37,8 @@ class CrewgraphError(Exception):
     exit_code = 1
     http_status = 500
     code = "internal_error"
+    run_id: str = ""
+    """The run that ended with it, where there is one; set by the house."""
 
 
 class InvalidInput(CrewgraphError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ..planner.orchestrator import Orchestrator
 from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
-from ..runtime.errors import InvalidRequest
+from ..runtime.errors import CrewgraphError, InvalidRequest
 from ..runtime.events import Answer, PlanMade, RunFinished
 from ..runtime.journal import Journal
 from ..runtime.lanes import Lanes
@@ -283,11 +283,12 @@ class House:
             lanes=self._lanes,
             redactor=self._redactor,
         )
-        if shared is None:
-            yield ctx
-            return
-        with shared.counting(ctx.meter):
-            yield ctx
+        try:
+            with shared.counting(ctx.meter) if shared is not None else nullcontext():
+                yield ctx
+        except CrewgraphError as error:
+            error.run_id = journal.run_id
+            raise
 
     def _orchestrator(self, crew: Crew, planner: Mode, model: str = "") -> Orchestrator:
         client = OtherModel(self.client, model) if model else self.client
