@@ -9,9 +9,9 @@ other text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -20,15 +20,12 @@ from .policy import Allowance, Condition, Retry
 
 _REFERENCE = re.compile(r"^\$([A-Za-z0-9_][A-Za-z0-9_\-]*)((?:\.[A-Za-z0-9_]+)*)$")
 
-
 ITEM = "item"
 """In a task with `each`, the name by which its arguments refer to the entry at hand."""
 
 
-class Reference(BaseModel):
+class Reference(NamedTuple):
     """A pointer to an earlier result: the task, and the path of fields inside its value."""
-
-    model_config = ConfigDict(frozen=True)
 
     task: str
     path: tuple[str, ...] = ()
@@ -36,7 +33,7 @@ class Reference(BaseModel):
     @classmethod
     def parse(cls, text: object) -> Reference | None:
         """The reference that `text` is, or None when it is an ordinary value."""
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not text.startswith("$"):
             return None
         found = _REFERENCE.match(text)
         if found is None:
@@ -77,6 +74,8 @@ class Task(BaseModel):
     @property
     def refers_to(self) -> tuple[str, ...]:
         """Every task whose result this one reads by reference: in `args`, `each` and `when`, each once."""
+        if not self.args and self.each is None and self.when is None:
+            return ()
         found = [ref.task for ref in references(self.args) if self.each is None or ref.task != ITEM]
         found += [ref.task for ref in references(self.each)]
         if self.when is not None:
@@ -140,33 +139,27 @@ class TaskGraph:
     """Tasks in an order that respects their dependencies. Immutable, and checked when made.
 
     Raises:
-        InvalidGraph: two tasks share an id, a dependency is not there, or the tasks wait for each other.
+        InvalidGraph: two tasks share an id, a dependency is not there, the tasks wait for each other, or `each` is
+            no list.
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        given = list(tasks)
         self._tasks: dict[str, Task] = {}
-        for task in given:
-            if not task.id:
-                raise InvalidGraph(f"The task {task.description[:60]!r} has no id: give each task its own.")
+        for task in tasks:
             if task.id in self._tasks:
                 raise InvalidGraph(f"Two tasks are called {task.id!r}: give each task its own id.")
+            check_alone(task)
             self._tasks[task.id] = task
-        for task in given:
-            for need in task.needs:
+        self._needs = {task.id: task.needs for task in self._tasks.values()}
+        for task_id, needs in self._needs.items():
+            for need in needs:
                 if need not in self._tasks:
                     raise InvalidGraph(
-                        f"Task {task.id!r} waits for {need!r}, which is not in the graph "
+                        f"Task {task_id!r} waits for {need!r}, which is not in the graph "
                         f"(it has: {', '.join(self._tasks)})."
                     )
-        try:
-            order = list(TopologicalSorter({t.id: t.needs for t in given}).static_order())
-        except CycleError as error:
-            circle = " → ".join(reversed(error.args[1]))
-            raise InvalidGraph(
-                f"The tasks wait for each other in a circle ({circle}): remove one dependency."
-            ) from None
-        self._order = tuple(order)
+            check_entries(self._tasks[task_id], self._tasks.get, self._tasks)
+        self._order = ordered(self._needs)
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -187,14 +180,71 @@ class TaskGraph:
     def __contains__(self, task_id: object) -> bool:
         return task_id in self._tasks
 
+    def needs(self, task_id: str) -> tuple[str, ...]:
+        """Every task that this one waits for, each once."""
+        return self._needs[task_id]
+
     def dependents(self) -> dict[str, tuple[str, ...]]:
         """For each task, those that wait for it."""
         waiting: dict[str, list[str]] = {task_id: [] for task_id in self._tasks}
-        for task in self._tasks.values():
-            for need in task.needs:
-                waiting[need].append(task.id)
+        for task_id, needs in self._needs.items():
+            for need in needs:
+                waiting[need].append(task_id)
         return {task_id: tuple(ids) for task_id, ids in waiting.items()}
 
     def sinks(self) -> tuple[str, ...]:
         """Tasks that nothing waits for: their results are the graph's results."""
         return tuple(task_id for task_id, waiting in self.dependents().items() if not waiting)
+
+
+def ordered(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Task ids, each after everything it needs.
+
+    Raises:
+        InvalidGraph: the tasks wait for each other.
+    """
+    try:
+        return tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        raise circle(reversed(error.args[1])) from None
+
+
+def circle(path: Iterable[str]) -> InvalidGraph:
+    """The sentence for tasks that wait for each other."""
+    return InvalidGraph(
+        f"The tasks wait for each other in a circle ({' → '.join(path)}): remove one dependency."
+    )
+
+
+def check_alone(task: Task) -> None:
+    """What must hold of a task whatever stands beside it.
+
+    Raises:
+        InvalidGraph: it has no id, or its `each` is neither a list nor a reference to one.
+    """
+    if not task.id:
+        raise InvalidGraph(f"The task {task.description[:60]!r} has no id: give each task its own.")
+    if task.each is not None and not isinstance(task.each, list) and Reference.parse(task.each) is None:
+        raise InvalidGraph(
+            f"Task {task.id!r} is to be done for each of {task.each!r}: give a list, or a reference to one."
+        )
+
+
+def check_entries(task: Task, known: Callable[[str], Task | None], ids: Iterable[str]) -> None:
+    """Refuse ids that stand for the entries of a task: entry 2 of ``t`` is called ``t.2``.
+
+    `known` finds the other tasks of the graph, `ids` are theirs.
+
+    Raises:
+        InvalidGraph: the task is called like an entry of another one, or another one like an entry of it.
+    """
+    head, dot, number = task.id.rpartition(".")
+    if dot and number.isdigit() and (mapped := known(head)) is not None and mapped.each is not None:
+        raise InvalidGraph(f"Task {task.id!r} is called like an entry of {head!r}: give it another id.")
+    if task.each is not None:
+        for other in ids:
+            head, _, number = other.rpartition(".")
+            if head == task.id and number.isdigit():
+                raise InvalidGraph(
+                    f"Task {other!r} is called like an entry of {task.id!r}: give it another id."
+                )

@@ -94,6 +94,7 @@ class Journal:
         self._task_costs: dict[str, Cost] = {}
         self._finished_tasks: dict[str, EventRow] = {}
         self._attempts: Counter[str] = Counter()
+        self._retries_due: dict[str, float] = {}
         self._notes: Counter[tuple[str, str]] = Counter()
         self._seq = 0
         self._link = b""
@@ -201,9 +202,19 @@ class Journal:
         """How often the task has failed and was to be tried again, since it last ended."""
         return self._attempts[task_id]
 
+    def retry_due(self, task_id: str) -> float:
+        """When the next attempt of a task that failed is due, in seconds since the epoch; 0.0 where none is."""
+        return self._retries_due.get(task_id, 0.0)
+
     def task_cost(self, task_id: str) -> Cost:
         """What the finished steps of one task have used."""
         return self._task_costs.get(task_id, Cost())
+
+    def charge(self, task_id: str, total: Cost) -> Cost:
+        """Count what a task has used elsewhere: `total` is all of it, and the part that was not known is given back."""
+        new = total - self.task_cost(task_id)
+        self._charge(task_id, new)
+        return new
 
     @property
     def finished_steps(self) -> int:
@@ -302,6 +313,7 @@ class Journal:
                 self._attempts.pop(row.task_id, None)
             case "task_retried":
                 self._attempts[row.task_id] += 1
+                self._retries_due[row.task_id] = row.at + fields(row).get("wait", 0.0)
             case _:
                 pass
 

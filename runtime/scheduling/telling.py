@@ -1,0 +1,103 @@
+"""Telling: what happens to a task, as events of its run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..context import RunContext
+from ..errors import ReplayDiverged
+from ..events import Noted, TaskErred, TaskFinished, TaskRetried, TasksAdded, TaskSkipped, TaskStarted
+from ..graph import Task, TaskResult
+from .outcome import code_of, said
+from .schedule import Skip
+
+
+class Teller:
+    """Writes the events of tasks into one run's journal, in order and without waiting until they are safe."""
+
+    def __init__(self, ctx: RunContext) -> None:
+        self._ctx = ctx
+
+    def held(self, task_id: str, key: str) -> TaskResult | None:
+        """The result of an earlier sitting, told again, where the task was given the same then."""
+        ctx = self._ctx
+        if ctx.replaying or (finished := ctx.finished_task(task_id)) is None:
+            return None
+        if finished.key == key:
+            ctx.publish(finished)
+            return finished.result
+        text = f"Task {task_id!r} is done again, for it is asked something else than before."
+        note = Noted(at=time.time(), task_id=task_id, text=text)
+        if ctx.journal.seen_note(note):
+            ctx.publish(note)
+        else:
+            ctx.write(note)
+        return None
+
+    def started(self, task_id: str) -> None:
+        """It begins."""
+        self._ctx.write(TaskStarted(at=time.time(), task_id=task_id))
+
+    def finished(self, task_id: str, result: TaskResult, key: str, *, began: float, tokens: int) -> None:
+        """It has its result; it `began` then (by `time.monotonic`).
+
+        Raises:
+            ReplayDiverged: this is a replay, and the journal holds another result.
+        """
+        ctx = self._ctx
+        if ctx.replaying and (held := ctx.finished_task(task_id)) is not None and held.result != result:
+            raise ReplayDiverged(
+                f"Replay of run {ctx.run_id} diverged: task {task_id!r} read the same steps "
+                f"and now gives {_short(result)} where the journal holds {_short(held.result)}."
+            )
+        seconds = round(time.monotonic() - began, 6)
+        ctx.write(
+            TaskFinished(
+                at=time.time(), task_id=task_id, result=result, seconds=seconds, tokens=tokens, key=key
+            )
+        )
+
+    def erred(self, task_id: str, error: Exception) -> None:
+        """It failed for good."""
+        self._ctx.write(TaskErred(at=time.time(), task_id=task_id, error=said(error), code=code_of(error)))
+
+    def retried(self, task_id: str, attempt: int, error: Exception, wait: float) -> None:
+        """It failed, and is tried again after `wait` seconds."""
+        self._ctx.write(
+            TaskRetried(
+                at=time.time(),
+                task_id=task_id,
+                attempt=attempt,
+                error=said(error),
+                code=code_of(error),
+                wait=wait,
+            )
+        )
+
+    def passed_over(self, task_id: str, comparison: str) -> None:
+        """Its own condition is not met."""
+        because = f"Its condition is not met: {comparison}."
+        self._ctx.write(TaskSkipped(at=time.time(), task_id=task_id, because=because, reason="condition"))
+
+    def skipped(self, skip: Skip) -> None:
+        """It is not begun, because of another one."""
+        match skip.reason:
+            case "condition":
+                because = f"It reads the result of {skip.cause!r}, which was passed over."
+            case "rejected":
+                because = f"It needs {skip.cause!r}, to which a person said no."
+            case _:
+                because = f"It needs {skip.cause!r}, which failed."
+        self._ctx.write(
+            TaskSkipped(at=time.time(), task_id=skip.task_id, because=because, reason=skip.reason)
+        )
+
+    def added(self, tasks: Sequence[Task]) -> None:
+        """The planner gave these."""
+        self._ctx.write(TasksAdded(at=time.time(), task_id="", tasks=tuple(tasks)))
+
+
+def _short(result: TaskResult) -> str:
+    text = repr(result.value if result.value is not None else result.text)
+    return text if len(text) <= 60 else text[:59] + "…"
