@@ -10,8 +10,9 @@ from pydantic import JsonValue
 
 from .account import StepAccount, canonical
 
-_PAIRS_AT_MOST = 20_000
-"""So many likenesses are weighed at most; in a longer row each step looks only at those near its own place."""
+_ALL_WITH_ALL = 16
+_NEAR = 5
+"""In a row longer than `_ALL_WITH_ALL` each step is weighed only against those this near to its own place."""
 
 
 class Pair(NamedTuple):
@@ -90,7 +91,8 @@ def _common(a: str, b: str, most: int) -> int:
 
 
 def _most_alike(a: list[StepAccount], b: list[StepAccount]) -> list[Pair]:
-    width = max(1, _PAIRS_AT_MOST // (2 * max(len(a), len(b), 1)))
+    longer = max(len(a), len(b))
+    width = longer if longer <= _ALL_WITH_ALL else _NEAR
     known: dict[tuple[int, int], float] = {}
     texts = [[canonical(step.inputs) for step in steps] for steps in (a, b)]
     for i, ours in enumerate(a):
