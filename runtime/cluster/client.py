@@ -1,0 +1,146 @@
+"""Client: what the rest of the cluster needs of DBOS's tables: to put work on a queue, and to see what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Literal, NamedTuple, Self, TypeVar, cast
+
+from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
+from pydantic import JsonValue
+from sqlalchemy.exc import SQLAlchemyError
+
+from .link import lively_url, refused
+
+T = TypeVar("T")
+
+APPLICATION = "crewgraph"
+SCHEMA = "crewgraph_dbos"
+"""DBOS keeps its tables here, next to ours."""
+SERIALIZER = DBOSPortableJSONSerializer()
+"""Everything goes as JSON. DBOS would pickle otherwise."""
+
+_CONNECTIONS = 4
+
+Status = Literal[
+    "ENQUEUED", "DELAYED", "PENDING", "SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+]
+
+
+class Workflow(NamedTuple):
+    """One workflow: how it stands, who carries it (if anybody), on which queue, and what it gave."""
+
+    id: str
+    status: Status
+    executor: str
+    queue: str
+    output: JsonValue
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status not in ("ENQUEUED", "DELAYED", "PENDING")
+
+
+class Client:
+    """Made by `open`. Every method raises `StoreError` when the database does not answer."""
+
+    def __init__(self, client: DBOSClient, threads: ThreadPoolExecutor) -> None:
+        self._client = client
+        self._threads = threads
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Make DBOS's tables where they are missing, and connect. Raises `StoreError`."""
+        quiet()
+        lively = lively_url(url)
+
+        def connected() -> DBOSClient:
+            DBOS.migrate(lively, schema=SCHEMA)
+            return DBOSClient(
+                system_database_url=lively,
+                dbos_system_schema=SCHEMA,
+                serializer=SERIALIZER,
+                system_database_pool_size=_CONNECTIONS,
+                application_name=APPLICATION,
+                retry_connection_errors=False,
+            )
+
+        # Threads of its own: those of the event loop are DBOS's to close once an engine runs on it.
+        threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="crewgraph-cluster")
+        try:
+            return cls(await _asked(threads, connected), threads)
+        except BaseException:
+            threads.shutdown(wait=False)
+            raise
+
+    async def start(self, workflow: str, workflow_id: str, queue: str, order: JsonValue) -> None:
+        """Put a workflow on a queue. Where there is one with this id already, nothing happens."""
+        options: EnqueueOptions = {"workflow_name": workflow, "queue_name": queue, "workflow_id": workflow_id}
+        await self._asked(lambda: self._client.enqueue(options, cast(Any, order)))
+
+    async def find(self, ids: Sequence[str]) -> list[Workflow]:
+        """These workflows, as they stand now; those that are not there are left out."""
+        return await self._list(workflow_ids=list(ids), load_output=True)
+
+    async def of_run(self, prefix: str) -> list[Workflow]:
+        """All workflows whose ids begin so."""
+        return await self._list(workflow_id_prefix=prefix)
+
+    async def carried(self, executor: str | None = None) -> list[Workflow]:
+        """All workflows that a worker (or this one), living or dead, has begun and not finished."""
+        return await self._list(status="PENDING", executor_id=executor)
+
+    async def put_back(self, workflows: Iterable[Workflow]) -> None:
+        """Put workflows that nobody carries any more back on their queues."""
+        by_queue: dict[str, list[str]] = {}
+        for workflow in workflows:
+            by_queue.setdefault(workflow.queue, []).append(workflow.id)
+        for queue, ids in by_queue.items():
+            await self._asked(partial(self._client.resume_workflows, ids, queue_name=queue))
+
+    async def cancel(self, ids: Sequence[str]) -> None:
+        """Let nobody begin these any more. Who carries one now is told by the bus."""
+        if ids:
+            await self._asked(lambda: self._client.cancel_workflows(list(ids)))
+
+    async def forget(self, ids: Sequence[str]) -> None:
+        """Take workflows away for good: what they gave is in the journal by now."""
+        if ids:
+            await self._asked(lambda: self._client.delete_workflows(list(ids)))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        try:
+            await self._asked(self._client.destroy)
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _asked(self, work: Callable[[], T]) -> T:
+        return await _asked(self._threads, work)
+
+    async def _list(self, *, load_output: bool = False, **which: Any) -> list[Workflow]:
+        found = await self._asked(
+            lambda: self._client.list_workflows(load_input=False, load_output=load_output, **which)
+        )
+        return [
+            Workflow(w.workflow_id, w.status, w.executor_id or "", w.queue_name or "", w.output)
+            for w in found
+        ]
+
+
+def quiet() -> None:
+    """DBOS prints its log to stderr unless somebody else listens to it: let the process's own logging decide."""
+    log = logging.getLogger("dbos")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+
+
+async def _asked(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    except (SQLAlchemyError, OSError) as error:
+        raise refused(getattr(error, "orig", None) or error) from None

@@ -1,0 +1,170 @@
+"""Server: one worker process of the cluster, from joining it to leaving it, or to being cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+
+from pydantic import JsonValue
+
+from ..errors import StoreError
+from ..store import Store
+from .bus import Bus
+from .carrier import Carrier, MakeContext, is_ours
+from .client import Client
+from .cluster import CARRY_RUN, Cluster
+from .conduct import conduct
+from .engine import RUNS, TASKS, Engine, Queue, workflow_id
+from .link import lock_number
+from .orders import Ending, RunOrder, TaskOrder
+from .results import Results
+from .takeover import take_over
+from .watch import Watch
+from .worker import CARRY_TASK
+
+_log = logging.getLogger(__name__)
+
+BOTH = (Queue(RUNS), Queue(TASKS))
+"""What a worker takes work from where nothing else is said: whole runs, and tasks."""
+
+
+class CutOff(StoreError):
+    """This worker has lost its lock: what it carried is taken over, and it has stopped. It may join again."""
+
+    code = "cut_off"
+
+
+async def serve(
+    url: str,
+    store: Store,
+    *,
+    queues: Sequence[Queue] = BOTH,
+    concurrency: int | None = None,
+    stop: asyncio.Event | None = None,
+    grace: int = 10,
+    given: object = None,
+    context: MakeContext | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Carry tasks and runs from these queues until `stop` is set; then what is under way has `grace` seconds to end.
+
+    `concurrency` is how many of one queue a worker carries at once: see `Engine.start`. `given` is passed on to whatever
+    makes workers and conducts runs here, `context` makes the contexts of tasks. `on_ready` is told the worker's id once
+    it takes work. There can be one in a process.
+
+    Raises:
+        CutOff: this worker lost its lock. It has stopped; others carry on what it carried.
+        StoreError: the database does not answer.
+    """
+    stop = stop or asyncio.Event()
+    async with AsyncExitStack() as stack:
+        client = await Client.open(url)
+        stack.push_async_callback(client.aclose)
+        executor, bus = await _join(url)
+        stack.push_async_callback(bus.aclose)
+        results = Results(client, bus)
+        stack.push_async_callback(results.aclose)
+        carrier = Carrier(store, bus, given, context)
+        desk = _Desk(carrier, bus, Cluster(client, bus, results, store, given))
+        stack.push_async_callback(desk.aclose)
+        workflows = {CARRY_TASK: desk.task, CARRY_RUN: desk.run}
+        engine = await Engine.start(url, executor, workflows, queues, concurrency=concurrency)
+        try:
+            watch = await Watch.open(
+                url, executor, bus, lock_number(executor), lambda watch: take_over(client, watch.bury)
+            )
+            stack.push_async_callback(watch.aclose)
+            bus.tell("joined", str(lock_number(executor)))
+            if on_ready is not None:
+                on_ready(executor)
+            await _first(stop, bus.lost)
+        finally:
+            if bus.lost.is_set():
+                await desk.aclose()
+                await engine.abandon()
+            else:
+                await engine.aclose(grace=grace)
+        if bus.lost.is_set():
+            raise CutOff(
+                f"This worker was cut off from the database ({bus.why}): others carry on what it carried."
+            )
+
+
+class _Desk:
+    """The workflows that this process carries just now."""
+
+    def __init__(self, carrier: Carrier, bus: Bus, cluster: Cluster) -> None:
+        self._carrier = carrier
+        self._bus = bus
+        self._cluster = cluster
+        self._at_work: dict[str, asyncio.Task[object]] = {}
+        bus.on("cancel", self._cancel)
+
+    async def task(self, order: JsonValue) -> JsonValue:
+        """The body of a task's workflow."""
+        return await self._carry(lambda: self._carrier(TaskOrder.model_validate(order)))
+
+    async def run(self, order: JsonValue) -> JsonValue:
+        """The body of a run's workflow."""
+        return await self._carry(lambda: conduct(RunOrder.model_validate(order), self._cluster, self._bus))
+
+    async def aclose(self) -> None:
+        """Stop everything where it stands."""
+        self._bus.leaving = True
+        tasks = list(self._at_work.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _carry(self, work: Callable[[], Awaitable[Ending]]) -> JsonValue:
+        me = asyncio.current_task()
+        assert me is not None
+        if self._bus.leaving or self._bus.lost.is_set():
+            await asyncio.get_running_loop().create_future()  # it was taken too late: others go on with it
+        mine = workflow_id()
+        self._at_work[mine] = me
+        # DBOS writes down what the workflow gave before its task is done: who waits is told after that.
+        me.add_done_callback(lambda _: self._ended(mine, me))
+        try:
+            return (await work()).json_data()
+        except StoreError as error:
+            if not is_ours(error):
+                raise
+            # Nothing may be said of the workflow: it is still to be carried out, by somebody who can.
+            self._bus.lose(str(error))
+            await asyncio.get_running_loop().create_future()
+            raise
+
+    def _ended(self, workflow: str, task: asyncio.Task[object]) -> None:
+        if self._at_work.get(workflow) is task:
+            del self._at_work[workflow]
+        self._bus.tell("done", workflow)
+
+    def _cancel(self, workflow: str) -> None:
+        task = self._at_work.get(workflow)
+        if task is not None:
+            task.cancel()
+
+
+async def _join(url: str) -> tuple[str, Bus]:
+    """An id that no other worker has, and the bus that holds its lock."""
+    while True:
+        executor = f"{socket.gethostname()[:24]}-{os.getpid()}-{secrets.token_hex(3)}"
+        bus = await Bus.open(url, executor, lock=lock_number(executor))
+        if bus is not None:
+            return executor, bus
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
