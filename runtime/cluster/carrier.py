@@ -19,9 +19,9 @@ from ..graph import Task
 from ..journal import Journal
 from ..store import Store
 from ..worker import Worker
-from .bus import Bus
 from .claim import create_or_open
 from .imports import load
+from .members.bus import Bus
 from .orders import Ending, Growth, TaskOrder
 
 Maker = Callable[[Mapping[str, JsonValue], Any], Awaitable[Worker]]

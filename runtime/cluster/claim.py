@@ -9,7 +9,7 @@ from ..errors import NotFound, StoreError, TaskFailed
 from ..events import RunResumed, StepFinished, StepIntended
 from ..journal import Journal
 from ..store import Store
-from .bus import Bus
+from .members.bus import Bus
 
 BEGINNINGS = 10
 """So often may the workers that carry a task or a run die, one after the other, without getting a step further."""

@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import JsonValue
 
 from ..store import Store
-from .bus import Bus
-from .client import Client
-from .engine import RUNS, TASKS
+from .members.bus import Bus
 from .orders import Ending, RunOrder, tasks_of
-from .results import Results
 from .worker import ClusterWorker, ending_of
+from .workflows.client import Client
+from .workflows.engine import RUNS, TASKS
+from .workflows.results import Results
 
 CARRY_RUN = "crewgraph.run"
 """The name of the workflow that carries a run."""

@@ -8,11 +8,11 @@ from pydantic import JsonValue
 
 from ..errors import Suspended
 from ..journal import Journal
-from .bus import Bus
 from .carrier import is_ours
 from .claim import open_when_free
 from .cluster import Cluster
 from .imports import load
+from .members.bus import Bus
 from .orders import Ending, RunOrder
 
 Conductor = Callable[[Journal, Mapping[str, JsonValue], Cluster], Awaitable[None]]

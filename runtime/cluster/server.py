@@ -14,18 +14,18 @@ from pydantic import JsonValue
 
 from ..errors import StoreError
 from ..store import Store
-from .bus import Bus
 from .carrier import Carrier, MakeContext, is_ours
-from .client import Client
 from .cluster import CARRY_RUN, Cluster
 from .conduct import conduct
-from .engine import RUNS, TASKS, Engine, Queue, workflow_id
-from .link import lock_number
+from .members.bus import Bus
+from .members.link import lock_number
+from .members.takeover import take_over
+from .members.watch import Watch
 from .orders import Ending, RunOrder, TaskOrder
-from .results import Results
-from .takeover import take_over
-from .watch import Watch
 from .worker import CARRY_TASK
+from .workflows.client import Client
+from .workflows.engine import RUNS, TASKS, Engine, Queue, workflow_id
+from .workflows.results import Results
 
 _log = logging.getLogger(__name__)
 

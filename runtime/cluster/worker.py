@@ -12,11 +12,11 @@ from ..context import RunContext
 from ..errors import StoreError, TaskFailed
 from ..graph import Task, TaskResult
 from ..store import Store
-from .bus import Bus
-from .client import Client, Workflow
-from .engine import TASKS
+from .members.bus import Bus
 from .orders import Ending, TaskOrder
-from .results import Results
+from .workflows.client import Client, Workflow
+from .workflows.engine import TASKS
+from .workflows.results import Results
 
 CARRY_TASK = "crewgraph.task"
 """The name of the workflow that carries a task."""

@@ -13,7 +13,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from .link import lively_url, refused
+from ..members.link import lively_url, refused
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg.rows import TupleRow
 
-from ..errors import StoreError
+from ...errors import StoreError
 
 Link = psycopg.AsyncConnection[TupleRow]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ..errors import StoreError
-from .bus import Bus
+from ...errors import StoreError
+from ..members.bus import Bus
 from .client import Client, Workflow
 
 _FIRST_LOOK = 0.25

@@ -13,9 +13,9 @@ from typing import NamedTuple, Self
 from dbos import DBOS, DBOSConfig
 from pydantic import JsonValue
 
-from ..errors import InvalidInput, StoreError
+from ...errors import InvalidInput, StoreError
+from ..members.link import lively_url
 from .client import APPLICATION, SCHEMA, SERIALIZER, quiet
-from .link import lively_url
 
 RUNS = "runs"
 """The queue of whole runs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from .client import Client
+from ..workflows.client import Client
 from .link import lock_number
 
 Bury = Callable[[int], Awaitable[Callable[[], Awaitable[None]] | None]]
