@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import JsonValue
 
@@ -13,6 +13,10 @@ from ..events import Answer, Event
 from ..journal import Journal
 from ..row import EventRow
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
+
+if TYPE_CHECKING:
+    from .seal import Key
+    from .store import SqlStore
 
 __all__ = [
     "RunRecord",
@@ -170,15 +174,16 @@ class Store(Protocol):
 class Opening:
     """A store being opened: await it, or use it as ``async with``, which closes it again."""
 
-    def __init__(self, path: str | os.PathLike[str], synchronous: Synchronous) -> None:
-        self._path = path
+    def __init__(self, where: str | os.PathLike[str], synchronous: Synchronous, key: Key | None) -> None:
+        self._where = where
         self._synchronous: Synchronous = synchronous
-        self._store: Store | None = None
+        self._key = key
+        self._store: SqlStore | None = None
 
-    def __await__(self) -> Generator[object, None, Store]:
+    def __await__(self) -> Generator[object, None, SqlStore]:
         return self._open().__await__()
 
-    async def __aenter__(self) -> Store:
+    async def __aenter__(self) -> SqlStore:
         self._store = await self._open()
         return self._store
 
@@ -186,17 +191,24 @@ class Opening:
         if self._store is not None:
             await self._store.aclose()
 
-    async def _open(self) -> Store:
-        from .sqlite import SqliteStore
+    async def _open(self) -> SqlStore:
+        from .opening import opened
 
-        return await SqliteStore.open(self._path, synchronous=self._synchronous)
+        return await opened(self._where, self._synchronous, self._key)
 
 
-def open_store(path: str | os.PathLike[str], *, synchronous: Synchronous = "NORMAL") -> Opening:
-    """Open the SQLite database at `path`, made if it is not there: ``async with open_store(path) as store``.
+def open_store(
+    where: str | os.PathLike[str], *, synchronous: Synchronous = "NORMAL", key: Key | None = None
+) -> Opening:
+    """Open a database, made if it is not there: ``async with open_store(where) as store``.
+
+    `where` is the path of an SQLite file (or ``sqlite:///path``), or ``postgresql://user@host/database``. With a
+    `key` (see `seal`) what people said and what tools found is encrypted; a database is made with one, or without.
+    Of several keys the first encrypts, and all of them decrypt.
 
     Raises:
-        StoreError: it cannot be opened (folder not writable, not ours, written by a newer version).
+        StoreError: it cannot be opened (no way in, not ours, written by a newer version, the wrong key or none).
         StoreCorrupt: the file was damaged; it has been renamed, and the next opening begins a new one.
+        InvalidInput: `where` is no database, or `key` is no key.
     """
-    return Opening(path, synchronous)
+    return Opening(where, synchronous, key)

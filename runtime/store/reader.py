@@ -1,122 +1,178 @@
-"""Reader: runs and conversations read through SQLModel. Blocking; heavy to import."""
+"""Reader: runs, their rows and conversations read back from a database, opened and checked."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import cast
-
-from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, col, select
+import asyncio
+from typing import NamedTuple
 
 from ..errors import NotFound
-from .owner import Owner
-from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord
-from .sqlite_file import connect
-from .tables import MessageRow, RunRow, ThreadRow
+from ..row import EventRow
+from .database import Database
+from .lines import NOTHING, record_of
+from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
+from .rows import check, filled, holds_large, opened
+from .seal import Seal
+from .statements import BLOBS, CHILDREN, LINE, ROWS, USED_ELSEWHERE, Line
 
-_AMBIGUOUS_SHOWN = 5
+
+class Story(NamedTuple):
+    """A run with its rows, and those that carried its tasks with theirs."""
+
+    line: Line
+    rows: list[EventRow]
+    children: list[Story]
 
 
 class Reader:
-    """Answers questions about one database. Raises `sqlite3.Error` when it cannot be read."""
+    """Reads one database. SQLModel is loaded only where more than one whole run is asked for."""
 
-    def __init__(self, path: Path, owner: Owner) -> None:
-        self._path = path
-        self._owner = owner
-        self._engine = create_engine("sqlite://", creator=lambda: connect(path, read_only=True))
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database = database
+        self._seal = seal
 
-    def run(self, which: str) -> RunRecord:
-        """The run with this id, this unique beginning of an id, or the ``last`` one. Raises `NotFound`."""
-        with self._session() as session:
-            newest = select(RunRow).order_by(col(RunRow.number).desc())
-            if which == "last":
-                found = session.exec(newest.limit(1)).first()
-                if found is None:
-                    raise NotFound(f"There is no run yet in {self._path}.")
-                return self._record(found)
-            found = session.exec(select(RunRow).where(RunRow.id == which)).first()
-            if found is not None:
-                return self._record(found)
-            matching = newest.where(col(RunRow.id).startswith(which, autoescape=True)).limit(_AMBIGUOUS_SHOWN)
-            rows = session.exec(matching).all() if which else []
-            if len(rows) == 1:
-                return self._record(rows[0])
-            if rows:
-                ids = ", ".join(row.id for row in rows)
-                raise NotFound(f"Several runs begin with {which!r} ({ids}): type more of the id.")
-            raise NotFound(f"There is no run {which!r} in {self._path}: list the runs to see their ids.")
+    async def line(self, which: str) -> Line:
+        """The line of a run: by its id, a unique beginning of one, or ``last``. Raises `NotFound`."""
+        if found := await self._database.fetch(LINE, (which,)):
+            return Line._make(found[0])
+        from . import selects
 
-    def runs(self, limit: int) -> list[RunRecord]:
-        """Runs, the newest first."""
-        with self._session() as session:
-            rows = session.exec(select(RunRow).order_by(col(RunRow.number).desc()).limit(limit)).all()
-            return [self._record(row) for row in rows]
+        if which == "last":
+            if not (found := await self._database.select(selects.runs(1))):
+                raise NotFound(f"There is no run yet in {self._database.name}.")
+            return Line._make(found[0])
+        found = await self._database.select(selects.runs_beginning(which)) if which else []
+        if len(found) == 1:
+            return Line._make(found[0])
+        if found:
+            ids = ", ".join(Line._make(row).id for row in found)
+            raise NotFound(f"Several runs begin with {which!r} ({ids}): type more of the id.")
+        raise NotFound(f"There is no run {which!r} in {self._database.name}: list the runs to see their ids.")
 
-    def thread(self, thread_id: str) -> ThreadRecord:
-        """A conversation. Raises `NotFound`."""
-        with self._session() as session:
-            found = session.exec(select(ThreadRow).where(ThreadRow.id == thread_id)).first()
-            if found is None:
-                raise NotFound(f"There is no thread {thread_id!r} in {self._path}.")
-            return ThreadRecord(found.id, found.created, found.title)
+    async def runs(self, limit: int, *, status: RunStatus | None, tenant: str | None) -> list[RunRecord]:
+        """Runs, the newest first, without those that carry a task of another one."""
+        from . import selects
 
-    def threads(self, limit: int) -> list[ThreadRecord]:
-        """Conversations, the newest first."""
-        with self._session() as session:
-            rows = session.exec(select(ThreadRow).order_by(col(ThreadRow.number).desc()).limit(limit)).all()
-            return [ThreadRecord(row.id, row.created, row.title) for row in rows]
+        stored = "running" if status == "interrupted" else status
+        told: list[RunRecord] = []
+        below: int | None = None
+        while len(told) < limit:
+            asked = selects.runs(limit, status=stored, tenant=tenant, below=below)
+            lines = [Line._make(found) for found in await self._database.select(asked)]
+            told += [record for record in await self.records(lines) if status in (None, record.status)]
+            if len(lines) < limit:
+                break
+            below = lines[-1].number
+        return told[:limit]
 
-    def messages(self, thread_id: str) -> list[ThreadMessage]:
-        """The messages of a conversation, in order. Raises `NotFound`."""
-        self.thread(thread_id)
-        with self._session() as session:
-            asked = (
-                select(MessageRow).where(MessageRow.thread_id == thread_id).order_by(col(MessageRow.number))
-            )
-            return [
-                ThreadMessage(row.thread_id, row.role, row.content, row.at, row.run_id)
-                for row in session.exec(asked).all()
+    async def ended_before(self, before: float, limit: int) -> list[Line]:
+        """The lines of runs that ended before then, the oldest first."""
+        from . import selects
+
+        return [
+            Line._make(found) for found in await self._database.select(selects.ended_before(before, limit))
+        ]
+
+    async def runs_of_thread(self, thread_id: str) -> list[Line]:
+        """The lines of the runs of a conversation."""
+        from . import selects
+
+        return [Line._make(found) for found in await self._database.select(selects.runs_of_thread(thread_id))]
+
+    async def records(self, lines: list[Line]) -> list[RunRecord]:
+        """What is told of these runs."""
+        if not lines:
+            return []
+        owners = {line.owner for line in lines if line.owner is not None and line.status == "running"}
+        living = await self._database.living(owners)
+        if len(lines) == 1:
+            used = [
+                (lines[0].id, *found) for found in await self._database.fetch(USED_ELSEWHERE, (lines[0].id,))
             ]
+        else:
+            from . import selects
 
-    def close(self) -> None:
-        """Give back the connections."""
-        self._engine.dispose()
+            used = await self._database.select(selects.used_elsewhere([line.id for line in lines]))
+        elsewhere = {row[0]: row[1:] for row in used}
+        return [
+            record_of(line, self._seal, living=living, elsewhere=elsewhere.get(line.id, NOTHING))
+            for line in lines
+        ]
 
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        try:
-            with Session(self._engine) as session:
-                yield session
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error):
-                raise error.orig from None
-            raise
+    async def record(self, line: Line, *, own: bool = False) -> RunRecord:
+        """What is told of this run; with `own`, without what was used elsewhere for it."""
+        if own:
+            owners = {line.owner} if line.owner is not None else set[str]()
+            return record_of(line, self._seal, living=await self._database.living(owners))
+        return (await self.records([line]))[0]
 
-    def _record(self, row: RunRow) -> RunRecord:
-        lost = row.status == "running" and not self._owner.alive(row.owner)
-        return RunRecord(
-            id=row.id,
-            crew=row.crew,
-            crew_path=row.crew_path,
-            request=row.request,
-            status="interrupted" if lost else cast(RunStatus, row.status),
-            created=row.created,
-            finished=row.finished,
-            thread_id=row.thread_id,
-            answer=row.answer,
-            error=row.error,
-            tokens=row.tokens,
-            model=row.model,
-            options=json.loads(row.options),
-            tenant=row.tenant,
-            parent=row.parent,
-            forked_from=row.forked_from,
-            tool_calls=row.tool_calls,
-            money=row.money,
-            seconds=row.seconds,
+    async def children(self, run_id: str) -> list[Line]:
+        """The lines of the runs that carry tasks of this one, in the order they were begun."""
+        return [Line._make(found) for found in await self._database.fetch(CHILDREN, (run_id,))]
+
+    async def rows(self, line: Line) -> list[EventRow]:
+        """The rows of one run, their chain checked. Raises `JournalTampered`."""
+        found = await self._database.fetch(ROWS, (line.number,))
+        seal = self._seal
+        rows = await asyncio.to_thread(opened, found, seal)
+        if holds_large(rows):
+            kept = dict(await self._database.fetch(BLOBS, (line.number,)))
+            rows = await asyncio.to_thread(filled, rows, kept, seal)
+        await asyncio.to_thread(check, line.id, rows, line.head, seal)
+        return rows
+
+    async def story(self, line: Line) -> Story:
+        """A run with all its rows, and those that carried its tasks. Raises `JournalTampered`."""
+        rows = await self.rows(line)
+        return Story(
+            line, rows, [Story(child, await self.rows(child), []) for child in await self.children(line.id)]
         )
+
+    async def usage(self, tenant: str, since: float) -> Usage:
+        """What a tenant's runs have used."""
+        from . import selects
+
+        ((runs, tokens, tool_calls, money, seconds),) = await self._database.select(
+            selects.used_by(tenant, since)
+        )
+        return Usage(int(runs), int(tokens), int(tool_calls), float(money), float(seconds))
+
+    async def thread(self, thread_id: str) -> ThreadRecord:
+        """A conversation. Raises `NotFound`."""
+        from . import selects
+
+        found = await self._database.select(selects.thread(thread_id))
+        if not found:
+            raise self.no_thread(thread_id)
+        return self._thread(found[0])
+
+    async def has_thread(self, thread_id: str) -> bool:
+        """Whether there is such a conversation."""
+        from . import selects
+
+        return bool(await self._database.select(selects.thread(thread_id)))
+
+    def no_thread(self, thread_id: str) -> NotFound:
+        """The sentence for a conversation that is not there."""
+        return NotFound(
+            f"There is no thread {thread_id!r} in {self._database.name}: list the threads to see their ids."
+        )
+
+    async def threads(self, limit: int) -> list[ThreadRecord]:
+        """Conversations, the newest first."""
+        from . import selects
+
+        return [self._thread(found) for found in await self._database.select(selects.threads(limit))]
+
+    async def messages(self, thread_id: str) -> list[ThreadMessage]:
+        """The messages of a conversation, in order. Raises `NotFound`."""
+        from . import selects
+
+        await self.thread(thread_id)
+        return [
+            ThreadMessage(thread, role, self._seal.open(content), at, run_id)
+            for thread, role, content, at, run_id in await self._database.select(selects.messages(thread_id))
+        ]
+
+    def _thread(self, found: tuple[object, ...]) -> ThreadRecord:
+        thread_id, created, title = found
+        return ThreadRecord(str(thread_id), float(str(created)), self._seal.open(str(title)))

@@ -1,20 +1,49 @@
-"""The tables, declared in SQLModel. Heavy to import: only what needs the ORM does."""
+"""The tables, declared in SQLModel. Heavy to import: only what needs the ORM does.
+
+A change here needs a migration beside it (`migrations/`), and one more in `schema.SCHEMA_VERSION`.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import MetaData, text
 from sqlmodel import Field, SQLModel
 
 
-class SchemaVersion(SQLModel, table=True):
-    """The version of these tables: one row. Migrations only ever add to the list in `sqlite_file`."""
+class _Table(SQLModel):
+    metadata = MetaData()  # ours alone: a user's own SQLModel tables may be called `events` too
+
+
+def _later(in_database: str, **more: Any) -> Any:
+    """A column that older databases get with a migration: its default is in the database too."""
+    return Field(sa_column_kwargs={"server_default": text(in_database)}, **more)
+
+
+class SchemaVersion(_Table, table=True):
+    """The version of these tables: one row."""
 
     __tablename__ = "schema_version"  # pyright: ignore[reportAssignmentType]
 
     version: int = Field(primary_key=True)
 
 
-class RunRow(SQLModel, table=True):
-    """A run. `owner` is the process that carries it out, and NULL when none has claimed it."""
+class MetaRow(_Table, table=True):
+    """What is to be known of the whole database, such as the wrapped secret of an encrypted one."""
+
+    __tablename__ = "meta"  # pyright: ignore[reportAssignmentType]
+
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class RunRow(_Table, table=True):
+    """A run.
+
+    `owner` is the process that carries it out, NULL when none has claimed it. `head` marks the last event of a run
+    that is at rest, so that a tail that was cut off is noticed; NULL while it is carried out. `tokens`, `tool_calls`,
+    `money` and `seconds` are its own, without those of runs that carry its tasks.
+    """
 
     __tablename__ = "runs"  # pyright: ignore[reportAssignmentType]
 
@@ -33,16 +62,16 @@ class RunRow(SQLModel, table=True):
     model: str = ""
     options: str = "{}"
     owner: str | None = None
-    tenant: str = Field(default="", index=True)
+    tenant: str = _later("''", default="", index=True)
     parent: str | None = Field(default=None, index=True)
     forked_from: str | None = None
-    tool_calls: int = 0
-    money: float = 0.0
-    seconds: float = 0.0
+    tool_calls: int = _later("0", default=0)
+    money: float = _later("0", default=0.0)
+    seconds: float = _later("0", default=0.0)
     head: bytes | None = None
 
 
-class EventTable(SQLModel, table=True):
+class EventTable(_Table, table=True):
     """A journalled event: see `runtime/row.py`. `run` is the run's number, `seq` the event's place in it."""
 
     __tablename__ = "events"  # pyright: ignore[reportAssignmentType]
@@ -54,11 +83,11 @@ class EventTable(SQLModel, table=True):
     task_id: str
     key: str
     body: str
-    link: bytes = b""
+    link: bytes
 
 
-class BlobRow(SQLModel, table=True):
-    """A large value, kept once by the SHA-256 of its JSON."""
+class BlobRow(_Table, table=True):
+    """A large value, kept once under the SHA-256 of its JSON (a keyed hash of that where it is encrypted)."""
 
     __tablename__ = "blobs"  # pyright: ignore[reportAssignmentType]
 
@@ -66,7 +95,7 @@ class BlobRow(SQLModel, table=True):
     body: str
 
 
-class BlobRefRow(SQLModel, table=True):
+class BlobRefRow(_Table, table=True):
     """Which run holds which large value."""
 
     __tablename__ = "blob_refs"  # pyright: ignore[reportAssignmentType]
@@ -75,7 +104,7 @@ class BlobRefRow(SQLModel, table=True):
     digest: str = Field(primary_key=True, index=True)
 
 
-class AnswerRow(SQLModel, table=True):
+class AnswerRow(_Table, table=True):
     """What a person answered to a question of a run; the first answer counts."""
 
     __tablename__ = "answers"  # pyright: ignore[reportAssignmentType]
@@ -86,7 +115,7 @@ class AnswerRow(SQLModel, table=True):
     body: str
 
 
-class ThreadRow(SQLModel, table=True):
+class ThreadRow(_Table, table=True):
     """A conversation."""
 
     __tablename__ = "threads"  # pyright: ignore[reportAssignmentType]
@@ -97,7 +126,7 @@ class ThreadRow(SQLModel, table=True):
     title: str = ""
 
 
-class MessageRow(SQLModel, table=True):
+class MessageRow(_Table, table=True):
     """A message of a conversation."""
 
     __tablename__ = "messages"  # pyright: ignore[reportAssignmentType]
@@ -110,9 +139,4 @@ class MessageRow(SQLModel, table=True):
     run_id: str | None = None
 
 
-metadata = SQLModel.metadata
-TABLES = [
-    metadata.tables[name]
-    for name in ("schema_version", "runs", "events", "blobs", "blob_refs", "answers", "threads", "messages")
-]
-"""Ours alone: a user's own SQLModel tables share the metadata."""
+metadata = _Table.metadata

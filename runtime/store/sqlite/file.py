@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import StoreCorrupt, StoreError
-from .owner import alone
+from ...errors import StoreCorrupt, StoreError
+from .. import schema
+from .owner import alone, anybody
 
-SCHEMA_VERSION = 1
-_MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
-"""From each older version, the step to the next; only ever added to, each with a comment that says why."""
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _MAGIC = b"SQLite format 3\0"
-_TABLES = ("runs", "events", "threads", "messages")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY_SECONDS = 30.0
 
@@ -46,6 +47,8 @@ def prepare(path: Path, *, synchronous: str) -> sqlite3.Connection:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
+                connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoints`
+                connection.execute("PRAGMA secure_delete = ON")
                 _check_schema(connection, path)
             except BaseException as error:
                 connection.close()
@@ -57,11 +60,18 @@ def prepare(path: Path, *, synchronous: str) -> sqlite3.Connection:
         raise refusal(path, error) from None
 
 
-def refusal(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+def failure(path: Path, error: Exception, *, inode: int) -> StoreError:
+    """The one sentence for what went wrong in use; a damaged database is set aside, if that is not yet done."""
+    if isinstance(error, sqlite3.Error) and is_damage(error):
+        return _set_aside_in_use(path, inode)
+    return refusal(path, error)
+
+
+def refusal(path: Path, error: Exception) -> StoreError:
     """The one sentence for a database that cannot be used."""
     reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
         mend = "free some space, then resume the run"
     elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         mend = "another program holds it; close that one and try again"
@@ -75,8 +85,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
 
 
-def set_aside(path: Path, *, inode: int) -> StoreCorrupt:
-    """Rename a database that was found damaged while in use, unless that has been done meanwhile."""
+def _set_aside_in_use(path: Path, inode: int) -> StoreCorrupt:
     try:
         with alone(path):
             if path.exists() and path.stat().st_ino == inode:
@@ -120,34 +129,39 @@ def _set_aside(path: Path) -> StoreCorrupt:
 def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
-        _create(connection, path)
+        _create(path)
         return
     if "schema_version" not in tables:
-        raise StoreError(f"The database {path} is not one of crewgraph's: choose another path.")
+        raise schema.foreign(str(path))
     (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    if version is None:
-        _create(connection, path)
+    if version is None:  # what making it left behind when it broke off
+        _create(path)
         return
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"The database {path} was written by a newer crewgraph (its tables are version {version}, "
-            f"this one reads up to {SCHEMA_VERSION}): upgrade crewgraph, or choose another path."
-        )
-    for old in range(version, SCHEMA_VERSION):
-        _MIGRATIONS[old](connection)
-    for table in _TABLES:
+    if schema.check_version(version, str(path)):
+        if anybody(path):
+            raise StoreError(
+                f"The database {path} has to be brought up to date while nobody uses it: stop the other processes "
+                "that have it open, then run the command again."
+            )
+        _in_transaction(path, lambda made: schema.upgrade(made, version))
+    for table in schema.TABLES:
         connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
 
 
-def _create(connection: sqlite3.Connection, path: Path) -> None:
+def _create(path: Path) -> None:
+    _in_transaction(path, schema.create)
+
+
+def _in_transaction(path: Path, work: Callable[[Connection], None]) -> None:
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
-    from .tables import TABLES, metadata
-
     engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
-    # The version's table comes first and its row last: what a crash leaves between them is told from another
-    # program's database, and finished by the next opening.
-    metadata.create_all(engine, TABLES[:1])
-    metadata.create_all(engine, TABLES)
-    connection.execute("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver itself would begin too late for DDL
+            work(connection)
+            connection.commit()
+    except DBAPIError as error:
+        raise error.orig or error from None

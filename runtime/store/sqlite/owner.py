@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_PREFIX = "owner-"
+
 
 def folder_of(database: Path) -> Path:
     """The folder beside the database that holds the locks."""
@@ -68,7 +70,15 @@ class Owner:
             os.close(file)
 
     def _path(self, owner: str) -> Path:
-        return self._folder / f"owner-{owner}"
+        return self._folder / f"{_PREFIX}{owner}"
+
+
+def anybody(database: Path) -> bool:
+    """Whether any store, of any process, holds its lock just now."""
+    somebody = Owner(database)
+    return any(
+        somebody.alive(path.name.removeprefix(_PREFIX)) for path in folder_of(database).glob(f"{_PREFIX}*")
+    )
 
 
 @contextmanager

@@ -5,146 +5,134 @@ Below the ORM on purpose: an event costs a few microseconds here and hundreds th
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..errors import StoreError
+from ...errors import StoreError
+from ..database import RETURNED, Refused, Unit, Written, settle
+from ..statements import BULK
 
-
-class Statement(NamedTuple):
-    """One SQL statement and its parameters."""
-
-    sql: str
-    parameters: Sequence[Any]
-
-
-class Written(NamedTuple):
-    """How many rows a statement changed, and the number of the row that it last inserted."""
-
-    changed: int
-    row_id: int
-
-
-class Lane:
-    """One run's order of writing: after a failure, everything behind it fails too."""
-
-    __slots__ = ("failure",)
-
-    def __init__(self) -> None:
-        self.failure: Exception | None = None
-
-
-class _Unit(NamedTuple):
-    """Statements that are committed together, and who waits for them."""
-
-    statements: tuple[Statement, ...]
-    done: asyncio.Future[Written] | None = None
-    lane: Lane | None = None
+_GROUP = 4096
+"""Units in one transaction at most, so that nobody waits long behind the others."""
+_ONES_OWN_FAULT = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+)
+"""What one unit may be refused for; anything else (a full disk, a locked file) would befall its neighbours too."""
 
 
 class Writer:
-    """Owns the only connection that writes. `bulk` is the statement that is worth running many at a time."""
+    """Owns the only connection that writes.
 
-    def __init__(self, connection: sqlite3.Connection, *, bulk: str) -> None:
+    `failure` makes the sentence for what SQLite refused. `wrote` hears how many units have been committed.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        failure: Callable[[Exception], StoreError],
+        wrote: Callable[[int], None],
+    ) -> None:
         self._connection = connection
-        self._bulk = bulk
-        self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
-        self.closed = False
-        """Whether it takes nothing more."""
+        self._failure = failure
+        self._wrote = wrote
+        self._queue: SimpleQueue[Unit | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="crewgraph-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, *statements: Statement) -> Written:
-        """Write these in one transaction; returns, once committed, what the last one did.
+    def put(self, unit: Unit) -> None:
+        """Take one unit, in order, at once."""
+        self._queue.put(unit)
 
-        Cancelling the wait does not take the write back.
+    def between(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Have this done on the writer's connection, between two transactions."""
+        self._queue.put(work)
 
-        Raises:
-            StoreError: the writer is closed.
-            sqlite3.Error: the database refused; nothing of these was written.
-        """
-        if self.closed:
-            raise StoreError("The database is closed: this run outlived its store.")
-        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Unit(statements, done))
-        return await done
-
-    def put(
-        self, statements: tuple[Statement, ...], lane: Lane, done: asyncio.Future[Written] | None = None
-    ) -> None:
-        """Write these in the order of their lane, at once."""
-        if self.closed:
-            lane.failure = lane.failure or StoreError("The database is closed: this run outlived its store.")
-            if done is not None:
-                done.set_exception(lane.failure)
-            return
-        self._queue.put(_Unit(statements, done, lane))
-
-    async def aclose(self) -> None:
-        """Commit everything that was asked for, then close the connection."""
-        if not self.closed:
-            self.closed = True
-            self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+    def close(self) -> None:
+        """Write everything that was asked for, then close the connection. Blocks."""
+        self._queue.put(None)
+        self._thread.join()
 
     def _work(self) -> None:
         closing = False
         while not closing:
-            group: list[_Unit] = []
-            unit = self._queue.get()
-            while unit is not None:
-                group.append(unit)
-                if self._queue.empty():
+            group: list[Unit] = []
+            work = self._queue.get()
+            while isinstance(work, Unit):
+                group.append(work)
+                if self._queue.empty() or len(group) >= _GROUP:
                     break
-                unit = self._queue.get()
-            closing = unit is None
+                work = self._queue.get()
             if group:
                 _tell(self._commit(group))
+                self._wrote(len(group))
+            if callable(work):
+                work(self._connection)
+            closing = work is None
         self._connection.close()
 
-    def _commit(self, group: list[_Unit]) -> list[tuple[_Unit, Written | Exception]]:
-        outcomes: list[tuple[_Unit, Written | Exception]] = []
-        sound: list[_Unit] = []
-        for unit in group:
-            if unit.lane is not None and unit.lane.failure is not None:
-                outcomes.append((unit, unit.lane.failure))
-            else:
-                sound.append(unit)
+    def _commit(self, group: list[Unit]) -> list[tuple[Unit, Written | StoreError]]:
+        sound = [unit for unit in group if unit.lane is None or unit.lane.failure is None]
+        outcomes: list[tuple[Unit, Written | StoreError]] = [
+            (unit, unit.lane.failure)
+            for unit in group
+            if unit.lane is not None and unit.lane.failure is not None
+        ]
+        if not any(unit.statements for unit in sound):  # they only wait for those before them
+            return outcomes + [(unit, Written()) for unit in sound]
         try:
             return outcomes + list(zip(sound, self._transaction(sound), strict=True))
-        except Exception as error:
-            if len(group) == 1:
-                if group[0].lane is not None:
-                    group[0].lane.failure = error
-                return [(group[0], error)]
+        except Exception as error:  # whatever it is, somebody waits to hear of it
+            if len(sound) == 1 or (
+                isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _ONES_OWN_FAULT)
+            ):
+                refusal = error if isinstance(error, StoreError) else self._failure(error)
+                return outcomes + [(unit, _failed(unit, error, refusal)) for unit in sound]
         # One of them is at fault: each alone, so that it does not take its neighbours down.
-        return [outcome for unit in group for outcome in self._commit([unit])]
+        return outcomes + [outcome for unit in sound for outcome in self._commit([unit])]
 
-    def _transaction(self, group: list[_Unit]) -> list[Written]:
+    def _transaction(self, group: list[Unit]) -> list[Written]:
         cursor = self._connection.cursor()
         written: list[Written] = []
         gathered: list[Sequence[Any]] = []
+        gathered_for = ""
         cursor.execute("BEGIN IMMEDIATE")
         try:
             for unit in group:
-                done = Written(0, 0)
-                for sql, parameters in unit.statements:
-                    if sql == self._bulk:
+                returned: Any = None
+                done = Written()
+                for sql, parameters, guard in unit.statements:
+                    if parameters and parameters[0] is RETURNED:
+                        parameters = (returned, *parameters[1:])
+                    if sql in BULK:
+                        if sql != gathered_for and gathered:
+                            cursor.executemany(gathered_for, gathered)
+                            gathered = []
+                        gathered_for = sql
                         gathered.append(parameters)
-                        done = Written(1, 0)
+                        done = Written(1)
                         continue
                     if gathered:
-                        cursor.executemany(self._bulk, gathered)
+                        cursor.executemany(gathered_for, gathered)
                         gathered = []
                     cursor.execute(sql, parameters)
-                    done = Written(cursor.rowcount, cursor.lastrowid or 0)
+                    first = cursor.fetchone() if cursor.description else None
+                    done = Written(
+                        int(first is not None) if cursor.description else cursor.rowcount, first and first[0]
+                    )
+                    if cursor.description:
+                        returned = done.value
+                    if guard and not done.changed:
+                        raise Refused("Nothing was there to change.")
                 written.append(done)
             if gathered:
-                cursor.executemany(self._bulk, gathered)
+                cursor.executemany(gathered_for, gathered)
             cursor.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -153,22 +141,19 @@ class Writer:
         return written
 
 
-def _tell(outcomes: list[tuple[_Unit, Written | Exception]]) -> None:
+def _failed(unit: Unit, error: Exception, refusal: StoreError) -> StoreError:
+    if unit.lane is None:
+        return type(refusal)(*refusal.args)
+    if isinstance(error, sqlite3.IntegrityError):  # somebody else has written the run's next event
+        refusal = unit.lane.lost()
+    return unit.lane.fail(type(refusal)(*refusal.args))
+
+
+def _tell(outcomes: list[tuple[Unit, Written | StoreError]]) -> None:
     waited = [(unit.done, outcome) for unit, outcome in outcomes if unit.done is not None]
-    loops = {done.get_loop() for done, _ in waited}
-    for loop in loops:
+    for loop in {done.get_loop() for done, _ in waited}:
         mine = [(done, outcome) for done, outcome in waited if done.get_loop() is loop]
         try:
-            loop.call_soon_threadsafe(_resolve, mine)
+            loop.call_soon_threadsafe(settle, mine)
         except RuntimeError:  # the loop is closed: nobody waits any more
             continue
-
-
-def _resolve(outcomes: list[tuple[asyncio.Future[Written], Written | Exception]]) -> None:
-    for done, outcome in outcomes:
-        if done.done():
-            continue
-        if isinstance(outcome, Exception):
-            done.set_exception(outcome)
-        else:
-            done.set_result(outcome)

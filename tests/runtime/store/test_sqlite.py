@@ -16,10 +16,11 @@ import pytest
 
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import NotFound, StoreError
-from crewgraph.runtime.events import Noted, RunCancelled, RunErred, RunFinished, RunStarted
-from crewgraph.runtime.store import Store, open_store
-from crewgraph.runtime.store.sqlite import SqliteStore
-from crewgraph.runtime.store.writer import Statement
+from crewgraph.runtime.events import Noted, RunCancelled, RunErred, RunFinished, RunStarted, StepFinished
+from crewgraph.runtime.store import open_store
+from crewgraph.runtime.store.database import Statement, write
+from crewgraph.runtime.store.sqlite.database import SqliteDatabase
+from crewgraph.runtime.store.store import SqlStore
 
 
 async def test_a_run_is_kept_with_all_that_was_said_of_it(database: Path) -> None:
@@ -36,16 +37,23 @@ async def test_a_run_is_kept_with_all_that_was_said_of_it(database: Path) -> Non
         ctx = RunContext(journal)
         await ctx.emit(RunStarted(crew="crew", request="which is larger?"))
         assert (await store.find_run(journal.run_id)).status == "running"
+        await ctx.emit(StepFinished(task_id="t", name="s", key="k", tokens=12, tool_calls=2, money=0.5))
         await ctx.emit(RunFinished(answer="Peru", tokens=12, seconds=0.5))
     async with open_store(database) as store:
         record = await store.find_run("last")
         assert (record.status, record.answer, record.tokens) == ("finished", "Peru", 12)
+        assert (record.tool_calls, record.money) == (2, 0.5)
+        assert record.seconds > 0
         assert (record.crew, record.crew_path, record.model) == ("crew", "/crews/c.py", "m")
         assert record.options == {"limit": 2, "tags": ["a"]}
         assert record.thread_id == thread.id
         assert record.finished is not None
         assert record.finished >= record.created
-        assert [event.kind for event in await store.events(record.id)] == ["run_started", "run_finished"]
+        assert [event.kind for event in await store.events(record.id)] == [
+            "run_started",
+            "step_finished",
+            "run_finished",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +61,7 @@ async def test_a_run_is_kept_with_all_that_was_said_of_it(database: Path) -> Non
     [(RunErred(error="it broke", code="x"), "failed", "it broke"), (RunCancelled(), "cancelled", "")],
 )
 async def test_how_a_run_ended_is_in_its_line_and_it_may_be_resumed(
-    store: Store, event: RunErred | RunCancelled, status: str, error: str
+    store: SqlStore, event: RunErred | RunCancelled, status: str, error: str
 ) -> None:
     journal = await store.create_run("crew", "r")
     await RunContext(journal).emit(event)
@@ -63,7 +71,7 @@ async def test_how_a_run_ended_is_in_its_line_and_it_may_be_resumed(
         assert (await store.find_run(journal.run_id)).status == "running"
 
 
-async def test_runs_are_found_by_id_by_beginning_and_as_the_last(store: Store) -> None:
+async def test_runs_are_found_by_id_by_beginning_and_as_the_last(store: SqlStore) -> None:
     first = await store.create_run("crew", "one")
     second = await store.create_run("crew", "two")
     assert (await store.find_run("last")).id == second.run_id
@@ -77,7 +85,7 @@ async def test_runs_are_found_by_id_by_beginning_and_as_the_last(store: Store) -
 
 
 @pytest.mark.parametrize("which", ["", "r-2020", "%", "_", "last ", "'; DROP TABLE runs; --"])
-async def test_a_run_that_is_not_there_is_named(store: Store, which: str) -> None:
+async def test_a_run_that_is_not_there_is_named(store: SqlStore, which: str) -> None:
     await store.create_run("crew", "r")
     with pytest.raises(NotFound, match="There is no run"):
         await store.find_run(which)
@@ -86,18 +94,18 @@ async def test_a_run_that_is_not_there_is_named(store: Store, which: str) -> Non
             await ask(which)
 
 
-async def test_before_any_run_last_says_so(store: Store) -> None:
+async def test_before_any_run_last_says_so(store: SqlStore) -> None:
     with pytest.raises(NotFound, match="no run yet"):
         await store.find_run("last")
     assert await store.list_runs() == []
 
 
-async def test_many_runs_of_one_second_have_ids_of_their_own(store: Store) -> None:
+async def test_many_runs_of_one_second_have_ids_of_their_own(store: SqlStore) -> None:
     journals = await asyncio.gather(*(store.create_run("crew", "r") for _ in range(300)))
     assert len({journal.run_id for journal in journals}) == 300
 
 
-async def test_a_run_is_not_claimed_twice_in_one_process(store: Store, database: Path) -> None:
+async def test_a_run_is_not_claimed_twice_in_one_process(store: SqlStore, database: Path) -> None:
     journal = await store.create_run("crew", "r")
     with pytest.raises(StoreError, match="carried out by this process"):
         await store.open_run(journal.run_id)
@@ -111,7 +119,7 @@ async def test_a_run_is_not_claimed_twice_in_one_process(store: Store, database:
         assert sum(isinstance(outcome, StoreError) for outcome in outcomes) == 1
 
 
-async def test_a_thread_keeps_its_messages_in_order(store: Store) -> None:
+async def test_a_thread_keeps_its_messages_in_order(store: SqlStore) -> None:
     thread = await store.create_thread("greetings")
     for number in range(5):
         await store.add_message(thread.id, "user", f"hello {number}", run_id="r-1")
@@ -122,7 +130,7 @@ async def test_a_thread_keeps_its_messages_in_order(store: Store) -> None:
     assert [found.id for found in await store.list_threads()] == [thread.id]
 
 
-async def test_a_thread_that_is_not_there_is_named(store: Store) -> None:
+async def test_a_thread_that_is_not_there_is_named(store: SqlStore) -> None:
     for ask in (store.thread("t-x"), store.messages("t-x"), store.add_message("t-x", "user", "hi")):
         with pytest.raises(NotFound, match="no thread 't-x'"):
             await ask
@@ -147,33 +155,31 @@ async def test_a_closed_store_says_so(database: Path) -> None:
     await store.aclose()
     await store.aclose()
     with pytest.raises(StoreError, match="database is closed"):
-        await RunContext(journal).note("late")
+        await RunContext(journal).emit(Noted(task_id="", text="late"))
     await journal.aclose()
 
 
-async def test_a_statement_that_fails_does_not_take_its_neighbours_down(store: Store) -> None:
-    assert isinstance(store, SqliteStore)
+async def test_a_statement_that_fails_does_not_take_its_neighbours_down(store: SqlStore) -> None:
     insert = "INSERT INTO threads (id, created, title) VALUES (?, 0, '')"
-    names = ["a", "b", "a", "c"]
     outcomes = await asyncio.gather(
-        *(store._writer.write(Statement(insert, (name,))) for name in names), return_exceptions=True
+        *(write(store.database, Statement(insert, (name,))) for name in ["a", "b", "a", "c"]),
+        return_exceptions=True,
     )
-    assert [isinstance(outcome, sqlite3.IntegrityError) for outcome in outcomes] == [
-        False,
-        False,
-        True,
-        False,
-    ]
+    assert [isinstance(outcome, StoreError) for outcome in outcomes] == [False, False, True, False]
     assert {thread.id for thread in await store.list_threads()} == {"a", "b", "c"}
+
+
+def writing_connection(store: SqlStore) -> sqlite3.Connection:
+    assert isinstance(store.database, SqliteDatabase)
+    return store.database._writer._connection
 
 
 async def test_a_full_disk_is_one_sentence_and_what_was_written_stays(database: Path) -> None:
     async with open_store(database) as store:
-        assert isinstance(store, SqliteStore)
         journal = await store.create_run("crew", "r")
         await journal.append(Noted(task_id="", text="small"))
-        (pages,) = store._writer._connection.execute("PRAGMA page_count").fetchone()
-        store._writer._connection.execute(f"PRAGMA max_page_count = {pages}")
+        (pages,) = writing_connection(store).execute("PRAGMA page_count").fetchone()
+        writing_connection(store).execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match=r"cannot be used \(database or disk is full\): free some space"):
             await journal.append(Noted(task_id="", text="large" * 20_000))
         assert [event.kind for event in await store.events("last")] == ["noted"]
@@ -205,7 +211,7 @@ async def test_a_folder_that_may_not_be_written_is_one_sentence() -> None:
             Path(folder).chmod(0o755)
 
 
-async def test_only_its_owner_may_read_the_database(store: Store, database: Path) -> None:
+async def test_only_its_owner_may_read_the_database(store: SqlStore, database: Path) -> None:
     assert database.stat().st_mode & 0o777 == 0o600
 
 
@@ -266,8 +272,7 @@ async def test_opening_is_quick_also_when_there_is_much_in_it(database: Path) ->
 
 async def test_a_power_cut_can_be_guarded_against(database: Path) -> None:
     async with open_store(database, synchronous="FULL") as store:
-        assert isinstance(store, SqliteStore)
-        assert store._writer._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert writing_connection(store).execute("PRAGMA synchronous").fetchone() == (2,)
         await store.create_run("crew", "r")
 
 

@@ -1,0 +1,1 @@
+"""Runs and conversations in one SQLite file."""
