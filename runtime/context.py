@@ -18,9 +18,8 @@ from typing import Any, TypeVar, cast
 from pydantic import JsonValue, TypeAdapter
 
 from .budget import Budget, Cost, Meter
-from .divergence import explain
 from .doubt import DidNotHappen, Happened, Reconcile, StillUnknown
-from .errors import InvalidGraph, ReplayDiverged, Suspended
+from .errors import InvalidGraph, Suspended
 from .events import (
     Answer,
     Answered,
@@ -45,6 +44,7 @@ from .row import EventRow, decode, fields, jsonable
 from .running import Growth, Listener, Running, timed
 from .steps import Step, base_key
 from .typed import adapter_of, from_json, recorded_error
+from .unrecorded import unrecorded
 
 __all__ = ["DidNotHappen", "Happened", "Listener", "RunContext", "StillUnknown"]
 
@@ -169,7 +169,7 @@ class RunContext:
             return cast(T, self._read_back(step, row, adapter))
         try:
             if journal.read_only:
-                raise ReplayDiverged(explain(journal, self.task_id, name, data))
+                raise unrecorded(journal, self.task_id, name, data, step)
             live = LiveStep(
                 self._run, self._meter, step, name, data, fn, adapter, effect, cost, reserve, lanes, reconcile
             )
@@ -238,7 +238,7 @@ class RunContext:
                 row = step.next_outcome()
         if row is None:
             if journal.read_only and not step.begun:
-                raise ReplayDiverged(explain(journal, self.task_id, name, data))
+                raise unrecorded(journal, self.task_id, name, data, step)
             journal.steps.release(step)
             raise Suspended(step.key, question)
         event = cast(Answered, decode(row))
@@ -356,7 +356,7 @@ class RunContext:
         if journal.read_only:
             if missing is not None:
                 return missing
-            raise ReplayDiverged(explain(journal, self.task_id, name, None))
+            raise unrecorded(journal, self.task_id, name, None, step)
         value = read()
         self.write(StepFinished(task_id=self.task_id, name=name, key=step.key, output=value))
         return value

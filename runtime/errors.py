@@ -177,9 +177,16 @@ class StepInDoubt(CrewgraphError):
 
 
 class ReplayDiverged(CrewgraphError):
-    """During a replay the code asked for a step that the journal does not hold."""
+    """During a replay the code asked for a step that the journal does not hold.
+
+    `place` is when, and as which event, the journal has what should have come instead: of several, the first counts.
+    """
 
     code = "replay_diverged"
+
+    def __init__(self, message: str, place: tuple[float, int] = (float("inf"), 0)) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class Suspended(BaseException):

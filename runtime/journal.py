@@ -92,7 +92,17 @@ class Journal:
         self.added: list[TasksAdded] = []
         """How the graph has grown, in earlier sittings and in this one."""
         self._task_costs: dict[str, Cost] = {}
+        self.end: EventRow | None = None
+        """The event with which the run came to rest, if it has not gone on since."""
+        self.plan: EventRow | None = None
+        """The event with which the plan was made."""
+        self.forked = False
+        """Whether this run goes on from another one."""
+        self.stopped = False
+        """Whether a replay has come to where its run ended in the middle of a task."""
+        self._started_tasks: dict[str, EventRow] = {}
         self._finished_tasks: dict[str, EventRow] = {}
+        self._failed_tasks: dict[str, EventRow] = {}
         self._attempts: Counter[str] = Counter()
         self._retries_due: dict[str, float] = {}
         self._notes: Counter[tuple[str, str]] = Counter()
@@ -197,6 +207,18 @@ class Journal:
         """How a task ended, if it has."""
         row = self._finished_tasks.get(task_id)
         return cast(TaskFinished, decode(row)) if row is not None else None
+
+    def start_of_task(self, task_id: str) -> EventRow | None:
+        """The event with which a task last began, if it has."""
+        return self._started_tasks.get(task_id)
+
+    def failed_task(self, task_id: str) -> EventRow | None:
+        """The event with which a task failed for good, if that was its end."""
+        return self._failed_tasks.get(task_id)
+
+    def end_of_task(self, task_id: str) -> EventRow | None:
+        """The event with which a task ended, if it has."""
+        return self._finished_tasks.get(task_id) or self._failed_tasks.get(task_id)
 
     def failed_attempts(self, task_id: str) -> int:
         """How often the task has failed and was to be tried again, since it last ended."""
@@ -305,15 +327,28 @@ class Journal:
 
     def _note_end(self, row: EventRow) -> None:
         match row.kind:
+            case "task_started":
+                self._started_tasks[row.task_id] = row
+                self._failed_tasks.pop(row.task_id, None)
             case "task_finished":
                 self._finished_tasks[row.task_id] = row
+                self._failed_tasks.pop(row.task_id, None)
                 self._attempts.pop(row.task_id, None)
             case "task_erred":
+                self._failed_tasks[row.task_id] = row
                 self._finished_tasks.pop(row.task_id, None)
                 self._attempts.pop(row.task_id, None)
             case "task_retried":
                 self._attempts[row.task_id] += 1
                 self._retries_due[row.task_id] = row.at + fields(row).get("wait", 0.0)
+            case "run_finished" | "run_erred" | "run_cancelled" | "run_paused":
+                self.end = row
+            case "run_resumed":
+                self.end = None
+            case "plan_made":
+                self.plan = row
+            case "run_forked":
+                self.forked = True
             case _:
                 pass
 

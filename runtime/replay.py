@@ -2,20 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import cast
 
 from .context import Listener, RunContext
+from .divergence import difference
+from .errors import CrewgraphError, ReplayDiverged, RunWaiting, Suspended
+from .events import PlanMade
+from .row import decode, fields, jsonable
 from .store import Store
+from .unrecorded import ended, recorded_end
 
 
 async def open_replay(store: Store, run_id: str, *, listeners: Iterable[Listener] = ()) -> RunContext:
-    """A context over the read-only journal of a run: run the same code with it.
+    """A context over the read-only journal of a run: run the same code with it, inside `to_its_end`.
 
     Takes a whole run id, a unique beginning of one, or ``last``. Steps are read from the journal, `emit` only
     tells listeners, and budgets do not apply. The run's line is ``ctx.journal.record``.
+
+    Where the code now does otherwise, `ReplayDiverged` names the first such step. Tasks side by side each go on as
+    far as they can, so that it is the first one in the order of the journal, whichever came to it first.
 
     Raises:
         NotFound: there is no such run.
         StoreError: the database cannot be read.
     """
     return RunContext(await store.read_run(run_id), listeners=listeners)
+
+
+@contextmanager
+def to_its_end(ctx: RunContext) -> Iterator[None]:
+    """Wrap the code of a replay in it: a run that ended without an answer ends as it did then.
+
+    A task that failed fails again by itself, and a question that nobody answered waits again. Only where the run was
+    ended from outside in the middle of a task (its budget was used up, somebody cancelled it) does the code want to go
+    on where the journal has nothing more: its tasks are left there, and the error is the one of that time.
+
+    Raises:
+        CrewgraphError: the one with which the run ended, or that it was cancelled.
+    """
+    try:
+        yield
+    except ReplayDiverged:
+        raise
+    except (CrewgraphError, Suspended):
+        journal = ctx.journal
+        end = ended(journal) if journal.stopped else None
+        if end is None:
+            raise
+        if end.kind == "run_cancelled":
+            error: Exception = CrewgraphError(
+                f"Run {ctx.run_id} was cancelled here: what was finished is kept, resume it to go on."
+            )
+        elif end.kind == "run_paused":
+            error = RunWaiting(fields(end).get("reason", ""))
+        else:
+            error = recorded_end(end)
+        raise error from None
+
+
+def plan_again(ctx: RunContext, made: PlanMade) -> PlanMade:
+    """In a replay, the plan to carry out where the code has now `made` this one: the journal's, which is the same.
+
+    A fork may have been given another plan than its planning came to: there the journal's counts.
+
+    Raises:
+        ReplayDiverged: the same steps of planning now come to another plan.
+    """
+    row = ctx.journal.plan
+    if not ctx.replaying or row is None:
+        return made
+    planned = cast(PlanMade, decode(row))
+    then, now = (
+        jsonable(plan.model_dump(include={"tasks"}, exclude_defaults=True)) for plan in (planned, made)
+    )
+    if not ctx.journal.forked and then != now:
+        raise ReplayDiverged(
+            f"Replay of run {ctx.run_id} diverged: the planning read the same steps and now makes another plan: "
+            f"{difference(then, now, 'plan')}.",
+            (row.at, row.seq),
+        )
+    return planned

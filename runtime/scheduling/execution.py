@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 from ..context import RunContext
-from ..errors import Suspended, TaskFailed
+from ..errors import ReplayDiverged, Suspended, TaskFailed
 from ..graph import Task, TaskResult, resolve
 from ..worker import Worker
 from . import outcome
@@ -39,6 +39,7 @@ class Execution:
         self._given = Givens()
         self._held_up = HeldUp(ctx.journal)
         self._failures: dict[str, Exception] = {}
+        self._diverged: list[ReplayDiverged] = []
         self._planning: BaseException | None = None
         self._skipped = 0
         self._attempts: dict[str, int] = {}
@@ -60,6 +61,8 @@ class Execution:
                         if growth is not None:
                             self._group.create_task(self._follow(growth), name="growth")
                         self._advance()
+                    if self._diverged:
+                        raise min(self._diverged, key=lambda error: error.place)
                     growth = None
                     answered_now = await self._held_up.take_answered()
                     if not answered_now:
@@ -140,14 +143,16 @@ class Execution:
         try:
             if not unit.index and not self._wanted(unit):
                 return
-            if unit.index or not unit.task.approval or unit.id in self._given.agreed:
+            agreed = unit.id in self._given.agreed or self._tell.is_given(unit.id)
+            if unit.index or not unit.task.approval or agreed:
                 work = self._prepare(unit)
                 if work is None:
                     return
         except Exception as error:
-            if outcome.stops_run(error):
-                raise
-            self._fail(unit, error)
+            if not self._goes_on_without(unit, error):
+                if outcome.stops_run(error):
+                    raise
+                self._fail(unit, error)
         else:
             self._group.create_task(self._carry_out(unit, work), name=unit.id)
 
@@ -258,6 +263,8 @@ class Execution:
             self._held_up.hold(unit.id, error)
             self._schedule.pause(unit)
             return None
+        if self._goes_on_without(unit, error):
+            return None
         if outcome.stops_run(error) or not isinstance(error, Exception):
             raise error
         retry, tried = unit.task.retry, self._attempts.get(unit.id, 0) + 1
@@ -268,6 +275,14 @@ class Execution:
         wait = retry.seconds_after(tried)
         self._tell.retried(unit.id, tried, error, wait)
         return wait
+
+    def _goes_on_without(self, unit: Unit, error: BaseException) -> bool:
+        """A replay goes on with the other tasks, to tell which of several divergences comes first in the journal."""
+        if isinstance(error, ReplayDiverged):
+            self._diverged.append(error)
+            self._schedule.pause(unit)
+            return True
+        return False
 
     def _rest_of_wait(self, unit: Unit) -> float | None:
         """What is left of the wait that an earlier sitting broke off in, in seconds; None where nothing is."""

@@ -9,8 +9,12 @@ from ..context import RunContext
 from ..errors import ReplayDiverged
 from ..events import Noted, TaskErred, TaskFinished, TaskRetried, TasksAdded, TaskSkipped, TaskStarted
 from ..graph import Task, TaskResult
+from ..unrecorded import left_out, place_of
 from .outcome import code_of, said
 from .schedule import Skip
+
+GIVEN = ""
+"""The key of a result that a person gave in a fork: it holds whatever the task is given."""
 
 
 class Teller:
@@ -24,7 +28,7 @@ class Teller:
         ctx = self._ctx
         if ctx.replaying or (finished := ctx.finished_task(task_id)) is None:
             return None
-        if finished.key == key:
+        if finished.key in (key, GIVEN):
             ctx.publish(finished)
             return finished.result
         text = f"Task {task_id!r} is done again, for it is asked something else than before."
@@ -35,6 +39,11 @@ class Teller:
             ctx.write(note)
         return None
 
+    def is_given(self, task_id: str) -> bool:
+        """Whether a person gave its result before it was begun: nobody is asked whether it may begin."""
+        finished = None if self._ctx.replaying else self._ctx.finished_task(task_id)
+        return finished is not None and finished.key == GIVEN
+
     def started(self, task_id: str) -> None:
         """It begins."""
         self._ctx.write(TaskStarted(at=time.time(), task_id=task_id))
@@ -43,13 +52,16 @@ class Teller:
         """It has its result; it `began` then (by `time.monotonic`).
 
         Raises:
-            ReplayDiverged: this is a replay, and the journal holds another result.
+            ReplayDiverged: this is a replay, and the journal holds another result, or steps that were left out.
         """
         ctx = self._ctx
+        if ctx.replaying and (diverged := left_out(ctx.journal, task_id)) is not None:
+            raise diverged
         if ctx.replaying and (held := ctx.finished_task(task_id)) is not None and held.result != result:
             raise ReplayDiverged(
                 f"Replay of run {ctx.run_id} diverged: task {task_id!r} read the same steps "
-                f"and now gives {_short(result)} where the journal holds {_short(held.result)}."
+                f"and now gives {_short(result)} where the journal holds {_short(held.result)}.",
+                place_of(ctx.journal, task_id),
             )
         seconds = round(time.monotonic() - began, 6)
         ctx.write(
