@@ -15,20 +15,28 @@ from ..runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, Suspended
 from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
 from ..runtime.graph import Task, TaskGraph, TaskResult
 from ..runtime.scheduler import execute
+from ..runtime.worker import Worker
 from ..tools.text import language_of
 from .plan import Plan
 from .planner import Mode, Planner
 
+Hands = Callable[[CrewWorker], Worker]
+"""What carries tasks out in place of the crew's own worker: the cluster, say."""
+
 
 @dataclass(frozen=True)
 class Orchestrator:
-    """Carries requests out with one crew on one model. `probe` finds out what that model can be trusted with."""
+    """Carries requests out with one crew on one model. `probe` finds out what that model can be trusted with.
+
+    Without `hands`, tasks are carried out in this process.
+    """
 
     crew: Crew
     client: ModelClient
     probe: Callable[[], Awaitable[Aptitude]]
     mode: Mode = "auto"
     limit: int = 8
+    hands: Hands | None = None
 
     async def plan(self, request: str, ctx: RunContext, history: Sequence[Message] = ()) -> Plan:
         """The plan for a request, checked, not carried out."""
@@ -86,7 +94,8 @@ class Orchestrator:
     ) -> RunFinished:
         graph = TaskGraph(planned.tasks)
         reasons = planned.strategy == "model"
-        worker = CrewWorker(self.crew, graph, self.client, request, language_of(request), history, reasons)
+        own = CrewWorker(self.crew, graph, self.client, request, language_of(request), history, reasons)
+        worker = self.hands(own) if self.hands is not None else own
         busy = {agent.role: agent.limit for agent in self.crew.agents if agent.limit is not None}
         results = await execute(graph, worker, ctx, limit=self.limit, agents=busy)
         finished = RunFinished(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
@@ -12,11 +12,11 @@ from pydantic import JsonValue
 from ..agents.aptitude import Aptitude, probe
 from ..agents.crew import Crew
 from ..agents.model import Message, ModelClient
-from ..planner.orchestrator import Orchestrator
+from ..planner.orchestrator import Hands, Orchestrator
 from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
-from ..runtime.errors import CrewgraphError, InvalidRequest
+from ..runtime.errors import CrewgraphError, InvalidRequest, NotFound
 from ..runtime.events import Answer, PlanMade, RunFinished
 from ..runtime.journal import Journal
 from ..runtime.lanes import Lanes
@@ -116,27 +116,65 @@ class House:
             RunWaiting, StepInDoubt: a person has to say something first (`questions`, `answer`, `resume`).
             CrewgraphError: the run ended without an answer.
         """
+        budget = budget or Budget()
+        journal = await self.enter(
+            crew,
+            request,
+            thread_id=thread_id,
+            history=history,
+            budget=budget,
+            planner=planner,
+            crew_path=crew_path,
+            tenant=tenant,
+            claim=True,
+        )
+        text = checked_request(request)
+        history = history_of(journal.record)
+        async with journal, self._context(journal, budget, listeners, tenant) as ctx:
+            finished = await self._orchestrator(crew, planner).carry_out(text, ctx, history=history)
+            await self._keep_messages(thread_id, text, finished, journal.run_id)
+            return _outcome(journal.run_id, thread_id, finished)
+
+    async def enter(
+        self,
+        crew: Crew,
+        request: str,
+        *,
+        thread_id: str | None = None,
+        history: Sequence[Message] = (),
+        budget: Budget | None = None,
+        planner: Mode = "auto",
+        crew_path: str = "",
+        tenant: str = "",
+        claim: bool = False,
+    ) -> Journal:
+        """A request written down as a run, for somebody else to carry out where this process does not `claim` it.
+
+        Raises:
+            InvalidRequest: it is empty or too long.
+            NotFound: there is no such thread.
+        """
         text = checked_request(request)
         if thread_id is not None:
             history = [Message(_role(m.role), m.content) for m in await self.store.messages(thread_id)]
-        budget = budget or Budget()
         options: dict[str, Any] = {
             "planner": planner,
-            "budget": asdict(budget),
+            "budget": asdict(budget or Budget()),
             "history": [asdict(m) for m in history],
         }
-        journal = await self.store.create_run(
+        return await self.store.create_run(
             crew.name,
             self._redactor.text(text),
             crew_path=crew_path,
             options=options,
             thread_id=thread_id,
             tenant=tenant,
+            claim=claim,
         )
-        async with journal, self._context(journal, budget, listeners, tenant) as ctx:
-            finished = await self._orchestrator(crew, planner).carry_out(text, ctx, history=history)
-            await self._keep_messages(thread_id, text, finished, journal.run_id)
-            return _outcome(journal.run_id, thread_id, finished)
+
+    def task_context(self, journal: Journal, budget: Budget) -> RunContext:
+        """The context of one task that is carried here for a run elsewhere: with this house's limits and secrets."""
+        return RunContext(journal, budget=budget, lanes=self._lanes, redactor=self._redactor)
 
     async def plan(
         self,
@@ -179,11 +217,25 @@ class House:
         done = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
         if done is not None:
             return _outcome(record.id, record.thread_id, done)
-        planner, kept, history = _options(record)
-        journal = await self.store.open_run(record.id)
-        async with journal, self._context(journal, budget or kept, listeners, record.tenant) as ctx:
+        async with await self.store.open_run(record.id) as journal:
             planned = next((e for e in reversed(events) if isinstance(e, PlanMade)), None)
-            orchestrator = self._orchestrator(crew, planner, record.model)
+            return await self.carry_on(journal, record, crew, planned, listeners=listeners, budget=budget)
+
+    async def carry_on(
+        self,
+        journal: Journal,
+        record: RunRecord,
+        crew: Crew,
+        planned: PlanMade | None,
+        *,
+        listeners: Sequence[Listener] = (),
+        budget: Budget | None = None,
+        hands: Hands | None = None,
+    ) -> Outcome:
+        """`resume` over a run that is claimed already; `hands` carry its tasks in place of this process."""
+        planner, kept, history = _options(record)
+        async with self._context(journal, budget or kept, listeners, record.tenant) as ctx:
+            orchestrator = replace(self._orchestrator(crew, planner, record.model), hands=hands)
             finished = await orchestrator.carry_out(record.request, ctx, history=history, planned=planned)
             await self._keep_messages(record.thread_id, record.request, finished, record.id)
             return _outcome(record.id, record.thread_id, finished)
@@ -204,6 +256,15 @@ class House:
         planner, _, history = _options(record)
         finished = await self._orchestrator(crew, planner).carry_out(record.request, ctx, history=history)
         return _outcome(record.id, record.thread_id, finished)
+
+    async def outcome(self, run_id: str) -> Outcome:
+        """What came of a run that is finished. Raises `NotFound`: there is no such run, or it has no answer."""
+        record = await self.store.find_run(run_id)
+        events = await self.store.events(record.id)
+        done = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
+        if done is None:
+            raise NotFound(f"Run {record.id} has no answer: it is {record.status}.")
+        return _outcome(record.id, record.thread_id, done)
 
     async def questions(self, run_id: str) -> list[Question]:
         """What a run waits for a person to say, the oldest first. Raises `NotFound`."""
@@ -320,6 +381,11 @@ def _options(record: RunRecord) -> tuple[Mode, Budget, list[Message]]:
     options: dict[str, Any] = dict(record.options)
     history = [Message(m["role"], m["content"]) for m in options.get("history", ())]
     return options.get("planner", "auto"), Budget(**options.get("budget", {})), history
+
+
+def history_of(record: RunRecord | None) -> list[Message]:
+    """The messages that a run was started with."""
+    return _options(record)[2] if record is not None else []
 
 
 def _role(role: str) -> Any:
