@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from ...runtime.errors import CrewgraphError, EngineError, TaskFailed
+from ...runtime.errors import CrewgraphError, EngineError, RunWaiting, TaskFailed
 from .screens.text import one_line
 
 INTERRUPTED = 130
@@ -21,20 +23,37 @@ class Stopped(Exception):
         self.exit_code = exit_code
 
 
+class Waiting(RunWaiting):
+    """The run waits for a person, and its sentence says how to answer. `questions` are told to programs."""
+
+    def __init__(self, message: str, run_id: str, questions: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.questions = list(questions)
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Failure(NamedTuple):
-    """What to say, how to exit, and the word for programs."""
+    """What to say, how to exit, the word for programs, what else they are told, and lines below the sentence."""
 
     sentence: str
     exit_code: int
     code: str
+    told: Mapping[str, Any] = _NOTHING
+    below: Sequence[str] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """The failure that an exception means to a user."""
-        if isinstance(error, TaskFailed) and isinstance(error.__cause__, EngineError):
-            return cls(one_line(str(error)), error.__cause__.exit_code, error.__cause__.code)
         if isinstance(error, CrewgraphError):
-            return cls(one_line(str(error)), error.exit_code, error.code)
+            cause = error.__cause__
+            kind = cause if isinstance(error, TaskFailed) and isinstance(cause, EngineError) else error
+            told: dict[str, Any] = {"run_id": error.run_id} if error.run_id else {}
+            if isinstance(error, Waiting):
+                told["questions"] = error.questions
+            return cls(one_line(str(error)), kind.exit_code, kind.code, told)
         if isinstance(error, Stopped):
             return cls(str(error), error.exit_code, "stopped")
         if isinstance(error, KeyboardInterrupt):
@@ -50,4 +69,4 @@ class Failure(NamedTuple):
         """Write the sentence to stderr, after the traceback where that was asked for."""
         if debug:
             traceback.print_exception(error, file=sys.stderr)
-        print(f"crewgraph: {self.sentence}", file=sys.stderr, flush=True)
+        print("\n".join([f"crewgraph: {self.sentence}", *self.below]), file=sys.stderr, flush=True)

@@ -8,22 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-COMMANDS: dict[str, str] = {
-    "run": "Ask a crew once and print its answer.",
-    "chat": "Talk with a crew in a conversation that is kept.",
-    "serve": "Serve a crew as an OpenAI-compatible chat API.",
-    "runs": "List the runs of this machine, newest first.",
-    "show": "Look into a run: tasks, steps, inputs, outputs, evidence.",
-    "replay": "Run a finished run again from its journal, without a model.",
-    "resume": "Go on with a run that was broken off.",
-    "engine": "Pull, start, stop and list model engines.",
-    "doctor": "Check this installation and say what to do about problems.",
+
+class Entry(NamedTuple):
+    """A command: its module below `commands`, its line in the help, and options it has that the root has too.
+
+    The module has a `command`, or an `app` where the command has commands of its own.
+    """
+
+    module: str
+    line: str
+    own: frozenset[str] = frozenset()
+
+
+COMMANDS: dict[str, Entry] = {
+    "run": Entry("asking.run", "Ask a crew once and print its answer."),
+    "chat": Entry("asking.chat", "Talk with a crew in a conversation that is kept."),
+    "serve": Entry("serve", "Serve a crew as an OpenAI-compatible chat API."),
+    "resume": Entry("asking.resume", "Go on with a run that was broken off."),
+    "questions": Entry("people.questions", "List what runs wait for a person to say."),
+    "answer": Entry("people.answer", "Answer a question of a run, and let it go on."),
+    "show": Entry("past.show", "Look into a run: tasks, steps, inputs, outputs, evidence."),
+    "replay": Entry("past.replay", "Run a finished run again from its journal, without a model."),
+    "fork": Entry("past.fork", "Go on from the middle of a run, changed or not.", frozenset({"--model"})),
+    "diff": Entry("past.diff", "Compare two runs: what changed first, and what followed."),
+    "bisect": Entry("past.bisect", "Find the step that made a run's answer wrong."),
+    "runs": Entry("kept.runs", "List runs; export, import, verify, prune, delete them."),
+    "threads": Entry("kept.threads", "List conversations, and delete them."),
+    "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
+    "engine": Entry("engine", "Pull, start, stop and list model engines."),
+    "doctor": Entry("doctor", "Check this installation and say what to do about problems."),
 }
 
 
@@ -41,8 +60,8 @@ def make_app(root: Callable[..., Any]) -> typer.Typer:
     """The whole command line, with `root` taking the options that stand before the command."""
     app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode=None)
     app.callback(invoke_without_command=True)(root)
-    for name, line in COMMANDS.items():
-        app.command(name, help=line)(_stand_in)
+    for name, entry in COMMANDS.items():
+        app.command(name, help=entry.line)(_stand_in)
     return app
 
 
@@ -51,10 +70,10 @@ def _stand_in() -> None:
 
 
 def _load(name: str) -> typer.Typer:
-    module = import_module(f".commands.{name}", __package__)
-    if name == "engine":
-        engine: typer.Typer = module.app
-        return engine
+    module = import_module(f".commands.{COMMANDS[name].module}", __package__)
+    if hasattr(module, "app"):
+        group: typer.Typer = module.app
+        return group
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name, help=module.command.__doc__)(module.command)
     return app

@@ -12,7 +12,7 @@ import typer
 from .group import COMMANDS, make_app
 
 _FLAGS = {"--debug"}
-_VALUED = {"--home", "--model-url", "--model"}
+_VALUED = {"--home", "--database", "--model-url", "--model"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         failure = Failure.of(error)
         if "--json" in given:
-            from .screens.report import print_json
+            from .pictures.report import print_json
 
-            print_json({"error": {"code": failure.code, "message": failure.sentence}})
+            print_json({"error": {"code": failure.code, "message": failure.sentence, **failure.told}})
         failure.tell(error, debug=debug)
         return failure.exit_code
 
@@ -47,6 +47,12 @@ def _root(
     ctx: typer.Context,
     home: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Where runs, models and engine state are kept.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="A PostgreSQL or SQLite database instead of the file in that folder."
+        ),
     ] = None,
     model_url: Annotated[
         str | None,
@@ -75,7 +81,7 @@ def _root(
         return 0
     from .session import Session
 
-    ctx.obj = Session.make(home, model_url, model, debug=debug)
+    ctx.obj = Session.make(home, database, model_url, model, debug=debug)
     return 0
 
 
@@ -97,12 +103,13 @@ def _options_first(given: list[str]) -> list[str]:
     place = _first_command(given)
     if place == len(given) or given[place] not in COMMANDS:
         return given
+    valued = _VALUED - COMMANDS[given[place]].own
     front, rest, behind = given[:place], [given[place]], iter(given[place + 1 :])
     for argument in behind:
         if argument == "--":
             rest += [argument, *behind]
-        elif argument in _FLAGS or argument.partition("=")[0] in _VALUED:
-            value = [next(behind, "")] if argument in _VALUED else []
+        elif argument in _FLAGS or argument.partition("=")[0] in valued:
+            value = [next(behind, "")] if argument in valued else []
             front += [argument, *value]
         else:
             rest.append(argument)

@@ -6,12 +6,17 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...runtime.errors import NotFound
 from ..settings import Settings
 from .failure import TERMINATED, Stopped
+
+if TYPE_CHECKING:
+    from ...runtime.store import Store
 
 T = TypeVar("T")
 
@@ -24,16 +29,39 @@ class Session:
     debug: bool = False
 
     @classmethod
-    def make(cls, home: str | None, model_url: str | None, model: str | None, *, debug: bool) -> Session:
+    def make(
+        cls, home: str | None, database: str | None, model_url: str | None, model: str | None, *, debug: bool
+    ) -> Session:
         """Settings from the environment, with the options of this call over them."""
         settings = Settings()
         if home:
             settings = replace(settings, home=Path(home).expanduser())
+        if database:
+            settings = replace(settings, database_url=database)
         if model_url:
             settings = replace(settings, model_url=model_url)
         if model:
             settings = replace(settings, model=model)
         return cls(settings, debug)
+
+    def store(self) -> AbstractAsyncContextManager[Store]:
+        """The store of this call, opened as ``async with``. Raises `StoreError` then."""
+        from ...runtime.store import open_store
+
+        settings = self.settings
+        return open_store(
+            settings.database, synchronous=settings.durability, key=settings.database_keys or None
+        )
+
+    def past(self, which: str) -> AbstractAsyncContextManager[Store]:
+        """The store in which the run (or conversation) `which` has to be.
+
+        Raises:
+            NotFound: nothing has been kept yet, and no database is made only to say so.
+        """
+        if not self.settings.has_runs:
+            raise NotFound(f"There is no {which!r}: nothing has been run in {self.settings.home} yet.")
+        return self.store()
 
 
 def block_on(work: Coroutine[Any, Any, T]) -> T:

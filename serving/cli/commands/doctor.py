@@ -64,7 +64,7 @@ def command(
 
 
 async def _doctor(settings: Settings, *, as_json: bool) -> int:
-    from ..screens.report import print_json
+    from ..pictures.report import print_json
 
     findings = []
     async for finding in examine(settings):

@@ -1,1 +1,1 @@
-"""The terminal's side of the commands: what is drawn and printed, and the lines that are typed."""
+"""The terminal while a run goes on: what is drawn, what is printed line by line, what is asked and typed."""

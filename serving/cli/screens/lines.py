@@ -11,10 +11,10 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 
-async def typed_lines(prompt: str) -> AsyncIterator[str]:
+async def typed_lines(prompt: str) -> AsyncGenerator[str, None]:
     """Lines as they are typed, or as they stand in a pipe, until their end."""
     terminal = sys.stdin.isatty()
     read = _terminal_reader(prompt) if terminal else _pipe_reader(sys.stdin.fileno())

@@ -19,8 +19,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from ...telling import notes_of, state_of
 from .text import one_line, seconds, size, tokens
-from .view import GLYPHS, RunView, notes_of, role_of, state_of
+from .view import GLYPHS, RunView, origin_of, role_of
 
 if TYPE_CHECKING:
     from ....runtime.events import Event
@@ -87,6 +88,8 @@ class LiveScreen:
         tree = Tree(
             _line((run.crew, "bold"), ("  ", ""), (one_line(run.request, 300), "")), guide_style="dim"
         )
+        if run.forked_from:
+            tree.add(_line((f"forked from {run.forked_from[0]} at event #{run.forked_from[1]}", "dim")))
         if run.resumed:
             tree.add(_line(("resumed: finished steps are not run again", "dim")))
         for note in notes_of(run)[-_NOTES_SHOWN:]:
@@ -94,25 +97,30 @@ class LiveScreen:
         if not run.plan and run.outcome == "running":
             tail = _tail(self.view.tails.get("", ""), self._room())
             tree.add(_line((f"{self._frame()} planning", "cyan"), (f"  {tail}", "dim")))
+        asked = {question.task_id: question for question in run.questions}
         for task in run.tasks:
             branch = tree.add(self._task_line(task, run))
             for note in task.notes[-_NOTES_SHOWN:]:
                 branch.add(_line(("note: ", "yellow"), (one_line(note), "dim")))
-            below = self._below(task)
+            if state_of(task, run) == "asking":
+                branch.add(_line(("asks: ", "bold yellow"), (one_line(asked[task.id].question), "")))
+            below = self._below(task, state_of(task, run))
             if below is not None:
                 branch.add(below)
-        if run.error:
+        if "" in asked:
+            tree.add(_line(("? asks: ", "bold yellow"), (one_line(asked[""].question), "")))
+        if run.error and run.outcome != "waiting":
             tree.add(_line((one_line(run.error), "red")))
         return tree
 
-    def _below(self, task: TaskSummary) -> Text | None:
+    def _below(self, task: TaskSummary, state: str) -> Text | None:
         """The line under a task: what is being written, the step under way, the error or the result."""
         tail = self.view.tails.get(task.id)
         if task.state == "running":
             if tail:
                 return _line((_tail(tail, self._room()), "dim"))
             return _line((task.steps[-1].name, "dim")) if task.steps else None
-        if task.error:
+        if task.error and state != "retrying":  # a note tells of it
             return _line((one_line(task.error), "red" if task.state == "failed" else "dim"))
         if task.result is not None and task.result.text:
             return _line((one_line(task.result.text, 300), "dim"))
@@ -128,6 +136,9 @@ class LiveScreen:
         figures = f"  {seconds(spent)}" if state in {"running", "finished"} else ""
         if task.tokens:
             figures += f"  {tokens(task.tokens)}"
+        if state in {"asking", "retrying"}:
+            figures += f"  {state}"
+        figures += origin_of(task)
         return _line(
             (f"{glyph} ", style),
             (role_of(task), "bold"),

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ....runtime.events import (
+    Answered,
+    Asked,
+    BudgetLow,
     Noted,
     PlanMade,
+    RunForked,
     RunResumed,
     RunStarted,
     StepErred,
     TaskErred,
     TaskFinished,
+    TaskRetried,
+    TasksAdded,
     TaskSkipped,
     TaskStarted,
 )
@@ -77,6 +83,29 @@ class PlainScreen:
                 spent = f"{seconds(event.seconds)}, {tokens(event.tokens)}"
                 said = one_line(event.result.text, 200)
                 return [f"{self._name(event.task_id)}: done in {spent}{': ' if said else ''}{said}"]
+            case TaskRetried():
+                again = f"again in {seconds(event.wait)}" if event.wait else "again"
+                return [
+                    f"{self._name(event.task_id)}: attempt {event.attempt} failed, {again}: {one_line(event.error)}"
+                ]
+            case TasksAdded():
+                number = f"{len(event.tasks)} task{'s' if len(event.tasks) != 1 else ''}"
+                head = f"{self._name(event.task_id)}: added {number}"
+                return [head, *(f"  {task_line(task)}" for task in event.tasks)]
+            case Asked():
+                return [f"{self._name(event.task_id)}: asks: {one_line(event.question, 300)}"]
+            case Answered():
+                given = event.answer
+                why = f": {one_line(given.note, 200)}" if given.note else ""
+                who = one_line(given.by) or "somebody"
+                return [f"{self._name(event.task_id)}: {who} answered {given.decision}{why}"]
+            case BudgetLow():
+                used = f"{event.used:g} of {event.limit:g} {event.what}"
+                return [
+                    f"{self._name(event.task_id)}: low budget: the {event.of} has used {used}, the cheaper way is gone"
+                ]
+            case RunForked():
+                return [f"forked from {event.origin} at event #{event.at_seq}"]
             case TaskErred():
                 return [f"{self._name(event.task_id)}: failed: {one_line(event.error)}"]
             case TaskSkipped():

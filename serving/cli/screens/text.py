@@ -35,6 +35,18 @@ def tokens(count: int) -> str:
     return "1 token" if count == 1 else f"{count:,} tokens"
 
 
+def money(value: float) -> str:
+    """An amount in the currency of the price list: `cost 1.25`, `cost 0.0031`."""
+    return (
+        f"cost {value:,.2f}" if value >= 1 else f"cost {value:.4f}" if value >= 0.001 else f"cost {value:.2g}"
+    )
+
+
+def calls(count: int) -> str:
+    """A number of tool calls: `1 tool call`, `3 tool calls`."""
+    return "1 tool call" if count == 1 else f"{count:,} tool calls"
+
+
 def size(count: int) -> str:
     """Bytes as people read them: `271 MB`."""
     amount = float(count)

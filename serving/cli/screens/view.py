@@ -9,6 +9,8 @@ from ....runtime.history import RunSummary, TaskSummary, summarise
 
 GLYPHS = {
     "waiting": ("○", "dim"),
+    "asking": ("?", "bold yellow"),
+    "retrying": ("↻", "yellow"),
     "running": ("◐", "cyan"),
     "begun": ("◐", "cyan"),
     "finished": ("●", "green"),
@@ -45,7 +47,7 @@ class RunView:
     def recall(self, events: Iterable[Event]) -> None:
         """Take in the request and plan of an earlier sitting; its steps are told again as they are read."""
         for event in events:
-            if event.kind in {"run_started", "plan_made"}:
+            if event.kind in {"run_started", "run_forked", "plan_made"}:
                 self.apply(event)
 
     @property
@@ -57,16 +59,18 @@ class RunView:
         return self._summary
 
 
-def state_of(task: TaskSummary, run: RunSummary) -> str:
-    """The task's state; one that was under way when its run ended was stopped."""
-    return "stopped" if task.state == "running" and run.outcome != "running" else task.state
-
-
 def role_of(task: TaskSummary) -> str:
     """Who does it: the agent's role, or the tool of a task without one."""
     return task.agent or task.tool or task.id
 
 
-def notes_of(run: RunSummary) -> list[str]:
-    """What a person should know about the run as a whole, each thing once."""
-    return list(dict.fromkeys([*run.plan_notes, *run.notes]))
+def begun_of(task: TaskSummary) -> str:
+    """How often it was begun, where that was not once: tried again, or gone on with after a pause."""
+    return f"  begun {task.attempts} times" if task.attempts > 1 else ""
+
+
+def origin_of(task: TaskSummary) -> str:
+    """Who added it, where it was not planned from the start."""
+    if task.added_by is None:
+        return ""
+    return f"  added by {task.added_by}" if task.added_by else "  added while planning"

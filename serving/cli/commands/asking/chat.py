@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..session import Session, block_on
+from ...session import Session, block_on
 
 if TYPE_CHECKING:
-    from ....agents.crew import Crew
-    from ....runtime.store import Store
-    from ...house import House
-    from ..screens.screen import Startup
+    from .....agents.crew import Crew
+    from .....runtime.store import Store
+    from ....house import Outcome
+    from ...screens.screen import Screen
+    from .going_on import Sight
 
 _LEAVE = frozenset({"/quit", "/exit", "/q"})
 
@@ -25,23 +27,22 @@ def command(
     thread: Annotated[
         str | None, typer.Option(metavar="THREAD", help="Continue this conversation (`last`: the newest).")
     ] = None,
+    tenant: Annotated[str, typer.Option(metavar="NAME", help="For whom: their budget is used.")] = "",
 ) -> int:
     """Talk with a crew in a conversation that is kept. `/quit` leaves."""
-    from ...crewfile import load_crew
+    from ....crewfile import load_crew
 
     session: Session = ctx.obj
-    return block_on(_chat(session, load_crew(file), thread, str(Path(file).resolve())))
+    return block_on(_chat(session, load_crew(file), thread, str(Path(file).resolve()), tenant))
 
 
-async def _chat(session: Session, crew: Crew, thread: str | None, file: str) -> int:
-    from ...house import House
-    from ..screens.lines import typed_lines
-    from ..screens.screen import Startup
+async def _chat(session: Session, crew: Crew, thread: str | None, file: str, tenant: str) -> int:
+    from ...screens.lines import typed_lines
+    from .going_on import open_sight
 
     talking = sys.stdin.isatty() and sys.stdout.isatty()
-    startup = Startup()
-    async with House.open(session.settings, on_progress=startup.progress) as house:
-        thread_id = await _thread(house.store, thread, crew)
+    async with open_sight(session) as sight:
+        thread_id = await _thread(sight.house.store, thread, crew)
         if talking:
             print(
                 f"Talking with {crew.name}. /quit leaves; what is said is kept in conversation {thread_id}."
@@ -51,14 +52,14 @@ async def _chat(session: Session, crew: Crew, thread: str | None, file: str) -> 
                 if line.strip() in _LEAVE:
                     break
                 if line.strip():
-                    await _turn(session, house, startup, crew, line, thread_id, file, talking=talking)
+                    await _turn(session, sight, crew, line, thread_id, file, tenant, talking=talking)
         finally:
             print(f"Continue with: crewgraph chat {file} --thread {thread_id}", file=sys.stderr)
     return 0
 
 
 async def _thread(store: Store, wanted: str | None, crew: Crew) -> str:
-    from ....runtime.errors import NotFound
+    from .....runtime.errors import NotFound
 
     if wanted is None:
         return (await store.create_thread(crew.name)).id
@@ -72,25 +73,26 @@ async def _thread(store: Store, wanted: str | None, crew: Crew) -> str:
 
 async def _turn(
     session: Session,
-    house: House,
-    startup: Startup,
+    sight: Sight,
     crew: Crew,
     line: str,
     thread_id: str,
     file: str,
+    tenant: str,
     *,
     talking: bool,
 ) -> None:
-    from ....runtime.errors import CrewgraphError
-    from ..failure import Failure
-    from ..screens.report import print_answer
-    from ..screens.screen import open_screen
+    from .....runtime.errors import CrewgraphError
+    from ...failure import Failure
+    from ...pictures.report import print_answer
+
+    def ask(screen: Screen) -> Awaitable[Outcome]:
+        return sight.house.ask(
+            crew, line, thread_id=thread_id, listeners=[screen.event], crew_path=file, tenant=tenant
+        )
 
     try:
-        with open_screen() as screen, startup.shown_on(screen):
-            outcome = await house.ask(
-                crew, line, thread_id=thread_id, listeners=[screen.event], crew_path=file
-            )
+        outcome = await sight.ask(crew, ask)
     except CrewgraphError as error:
         if not talking:
             raise

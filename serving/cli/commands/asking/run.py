@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..session import Session, block_on
+from ...session import Session, block_on
 
 if TYPE_CHECKING:
-    from ....agents.crew import Crew
-    from ....runtime.budget import Budget
-    from ....runtime.events import PlanMade
-    from ....runtime.history import RunSummary
-    from ...house import Outcome
+    from .....agents.crew import Crew
+    from .....runtime.budget import Budget
+    from .....runtime.events import PlanMade
+    from .....runtime.history import RunSummary
+    from ....house import Outcome
+    from ...screens.screen import Screen
+
+Mode = Literal["auto", "model", "rules"]
 
 
 def command(
@@ -24,31 +28,36 @@ def command(
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="What to do; `-` reads it from stdin.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     planner: Annotated[
-        Literal["auto", "model", "rules"],
+        Mode,
         typer.Option(help="Who makes the plan: the model, the rules, or whichever fits."),
     ] = "auto",
     thread: Annotated[
         str | None, typer.Option(metavar="THREAD", help="Ask inside this conversation.")
     ] = None,
+    tenant: Annotated[str, typer.Option(metavar="NAME", help="For whom: their budget is used.")] = "",
     tokens: Annotated[int | None, typer.Option(min=1, help="Stop after so many tokens.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Stop after so many seconds.")] = None,
     tool_calls: Annotated[int | None, typer.Option(min=0, help="Stop after so many tool calls.")] = None,
+    money: Annotated[float | None, typer.Option(min=0, help="Stop when so much money is spent.")] = None,
+    soft: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="The part of a limit (0.8) from which to go the cheaper way."),
+    ] = None,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Show the plan and do nothing.")] = False,
 ) -> int:
     """Ask a crew once and print its answer."""
-    from ...crewfile import load_crew
-    from ..screens.report import kept_for_json, print_plan, report
+    from ....crewfile import load_crew
+    from ...pictures.report import kept_for_json, print_plan, report
     from .request import budget_of, read_request
 
     session: Session = ctx.obj
-    text = read_request(request)
+    text, budget = read_request(request), budget_of(tokens, seconds, tool_calls, money, soft)
     with kept_for_json(as_json):
         crew, path = load_crew(file), str(Path(file).resolve())
         if plan_only:
             tell = partial(print_plan, block_on(_plan(session, crew, text, planner, path, as_json=as_json)))
         else:
-            budget = budget_of(tokens, seconds, tool_calls)
-            asking = _run(session, crew, text, planner, thread, budget, path, as_json=as_json)
+            asking = _run(session, crew, text, planner, thread, budget, path, tenant, as_json=as_json)
             tell = partial(report, *block_on(asking))
     tell(as_json=as_json)
     return 0
@@ -58,23 +67,20 @@ async def _run(
     session: Session,
     crew: Crew,
     request: str,
-    planner: Literal["auto", "model", "rules"],
+    planner: Mode,
     thread: str | None,
     budget: Budget | None,
     path: str,
+    tenant: str,
     *,
     as_json: bool,
 ) -> tuple[Outcome, RunSummary]:
-    from ...house import House
-    from ..screens.screen import open_screen
-    from .past import telling_how_to_go_on
+    from .going_on import open_sight
 
-    with open_screen(json=as_json) as screen:
-        async with (
-            House.open(session.settings, on_progress=screen.progress) as house,
-            telling_how_to_go_on(house.store),
-        ):
-            outcome = await house.ask(
+    async with open_sight(session, as_json=as_json) as sight:
+
+        def ask(screen: Screen) -> Awaitable[Outcome]:
+            return sight.house.ask(
                 crew,
                 request,
                 thread_id=thread,
@@ -82,21 +88,18 @@ async def _run(
                 listeners=[screen.event],
                 planner=planner,
                 crew_path=path,
+                tenant=tenant,
             )
-    return outcome, screen.view.summary
+
+        outcome = await sight.ask(crew, ask)
+        return outcome, await sight.summary(outcome)
 
 
 async def _plan(
-    session: Session,
-    crew: Crew,
-    request: str,
-    planner: Literal["auto", "model", "rules"],
-    path: str,
-    *,
-    as_json: bool,
+    session: Session, crew: Crew, request: str, planner: Mode, path: str, *, as_json: bool
 ) -> PlanMade:
-    from ...house import House
-    from ..screens.screen import open_screen
+    from ....house import House
+    from ...screens.screen import open_screen
 
     with open_screen(json=as_json) as screen:
         async with House.open(session.settings, on_progress=screen.progress) as house:

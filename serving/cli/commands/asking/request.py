@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ....runtime.errors import InvalidRequest
-from ...settings import MAX_REQUEST_CHARS
+from .....runtime.errors import InvalidInput, InvalidRequest
+from ....settings import MAX_REQUEST_CHARS
 
 if TYPE_CHECKING:
-    from ....runtime.budget import Budget
+    from .....runtime.budget import Budget
 
 
 def read_request(given: str) -> str:
@@ -39,10 +39,25 @@ def _stdin() -> str:
     return "x" * (MAX_REQUEST_CHARS + 1) if len(raw) > MAX_REQUEST_CHARS * 4 else raw.decode()
 
 
-def budget_of(tokens: int | None, seconds: float | None, tool_calls: int | None) -> Budget | None:
-    """The budget that was asked for, or None where no limit was given."""
-    if tokens is None and seconds is None and tool_calls is None:
-        return None
-    from ....runtime.budget import Budget
+def budget_of(
+    tokens: int | None,
+    seconds: float | None,
+    tool_calls: int | None,
+    money: float | None,
+    soft: float | None,
+) -> Budget | None:
+    """The budget that was asked for, or None where no limit was given.
 
-    return Budget(tokens=tokens, seconds=seconds, tool_calls=tool_calls)
+    Raises:
+        InvalidInput: `soft` is a part of no limit.
+    """
+    limits = (tokens, seconds, tool_calls, money)
+    if all(limit is None for limit in limits):
+        if soft is not None:
+            raise InvalidInput(
+                "--soft is a part of a limit: give --tokens, --seconds, --tool-calls or --money."
+            )
+        return None
+    from .....runtime.budget import Budget
+
+    return Budget(tokens=tokens, seconds=seconds, tool_calls=tool_calls, money=money, soft=soft)

@@ -7,18 +7,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .plain import task_line
-from .screen import in_terminal
-from .text import clean, one_line, seconds, tokens
-from .view import notes_of, state_of
+from ...telling import outcome_json
+from ..screens.plain import task_line
+from ..screens.screen import in_terminal
+from ..screens.text import clean, money, one_line, seconds, tokens
 
 if TYPE_CHECKING:
     from ....runtime.events import PlanMade
-    from ....runtime.history import RunSummary, TaskSummary
-    from ....runtime.store import RunRecord
+    from ....runtime.history import RunSummary
     from ...house import Outcome
 
 
@@ -44,14 +42,16 @@ def report(outcome: Outcome, run: RunSummary, *, as_json: bool) -> None:
     if as_json:
         print_json(outcome_json(outcome, run))
     else:
-        print_outcome(outcome)
+        print_answer(outcome)
+        print_summary(outcome, run)
 
 
-def print_outcome(outcome: Outcome) -> None:
-    """Answer, evidence and summary, for people."""
-    print_answer(outcome)
+def print_summary(outcome: Outcome, run: RunSummary) -> None:
+    """Which run it was, what it used, and where the rest is told."""
     spent = f"{seconds(outcome.seconds)}, {tokens(outcome.tokens)}"
-    print(f"run {outcome.run_id}: {spent} (details: crewgraph show {outcome.run_id})", flush=True)
+    spent += f", {money(run.money)}" if run.money else ""
+    origin = f", forked from {run.forked_from[0]}" if run.forked_from else ""
+    print(f"run {outcome.run_id}: {spent}{origin} (details: crewgraph show {outcome.run_id})", flush=True)
 
 
 def print_answer(outcome: Outcome) -> None:
@@ -73,53 +73,6 @@ def _wrapped() -> Callable[[str], None]:
 
     console = make_console()
     return lambda text: console.print(Text(text))
-
-
-def outcome_json(outcome: Outcome, run: RunSummary) -> dict[str, Any]:
-    """The same for programs, with the plan and every task's result."""
-    return {
-        "run_id": outcome.run_id,
-        "thread_id": outcome.thread_id,
-        "answer": outcome.answer,
-        "evidence": list(outcome.evidence),
-        "seconds": round(outcome.seconds, 3),
-        "tokens": outcome.tokens,
-        "strategy": run.strategy,
-        "notes": notes_of(run),
-        "tasks": [_task_json(task, run) for task in run.tasks],
-    }
-
-
-def record_json(record: RunRecord, run: RunSummary) -> dict[str, Any]:
-    """A journalled run for programs: everything the inspector shows."""
-    return {
-        **asdict(record),
-        "run_id": record.id,
-        "answer": run.answer or record.answer,
-        "evidence": list(run.evidence),
-        "error": run.error or record.error or None,
-        "seconds": round(run.seconds, 3),
-        "strategy": run.strategy,
-        "notes": notes_of(run),
-        "steps": [asdict(step) for step in run.steps],
-        "tasks": [_task_json(task, run) for task in run.tasks],
-    }
-
-
-def _task_json(task: TaskSummary, run: RunSummary) -> dict[str, Any]:
-    planned = next((found for found in run.plan if found.id == task.id), None)
-    return {
-        **({} if planned is None else planned.model_dump(mode="json")),
-        "id": task.id,
-        "depends_on": list(task.needs),
-        "state": state_of(task, run),
-        "seconds": round(task.seconds, 3),
-        "tokens": task.tokens,
-        "result": None if task.result is None else task.result.model_dump(mode="json"),
-        "error": task.error or None,
-        "notes": task.notes,
-        "steps": [asdict(step) for step in task.steps],
-    }
 
 
 def print_plan(plan: PlanMade, *, as_json: bool) -> None:

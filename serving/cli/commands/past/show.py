@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..session import Session, block_on
+from ...session import Session, block_on
 
 if TYPE_CHECKING:
-    from ....runtime.history import RunSummary
-    from ....runtime.store import RunRecord
-    from ...settings import Settings
+    from .....runtime.history import RunSummary
+    from .....runtime.store import RunRecord
 
 
 def command(
@@ -24,25 +23,22 @@ def command(
 ) -> int:
     """Look into a run: tasks, steps, inputs, outputs, tokens, seconds, notes, evidence."""
     session: Session = ctx.obj
-    record, summary = block_on(_read(session.settings, run))
+    record, summary = block_on(_read(session, run))
     if as_json:
-        from ..screens.report import print_json, record_json
+        from ....telling import record_json
+        from ...pictures.report import print_json
 
         print_json(record_json(record, summary))
     else:
-        from ..screens.inspector import print_run
+        from ...pictures.inspector import print_run
 
         print_run(record, summary, full=full)
     return 0
 
 
-async def _read(settings: Settings, which: str) -> tuple[RunRecord, RunSummary]:
-    from ....runtime.errors import NotFound
-    from ....runtime.history import summarise
-    from ....runtime.store import open_store
+async def _read(session: Session, which: str) -> tuple[RunRecord, RunSummary]:
+    from .....runtime.history import summarise
 
-    if not settings.has_runs:
-        raise NotFound(f"There is no run {which!r}: nothing has been run in {settings.home} yet.")
-    async with open_store(settings.database) as store:
+    async with session.past(which) as store:
         record = await store.find_run(which)
         return record, summarise(await store.events(record.id))

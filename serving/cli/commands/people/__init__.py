@@ -1,0 +1,1 @@
+"""Commands for people whom a run waits for: what it asks, and their answers."""
