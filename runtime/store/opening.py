@@ -45,8 +45,14 @@ async def opened(where: str | os.PathLike[str], synchronous: str, key: Key | Non
 async def _database(where: str | os.PathLike[str], synchronous: str) -> Database:
     url = _SCHEME.fullmatch(where) if isinstance(where, str) else None
     if url is not None and url[1] in _POSTGRES:
-        from .postgres.database import PostgresDatabase
+        try:
+            import greenlet  # noqa: F401 - without it SQLAlchemy cannot work with asyncio
 
+            from .postgres.database import PostgresDatabase
+        except ImportError:
+            raise StoreError(
+                "PostgreSQL needs packages that are not installed: run `pip install 'crewgraph[postgres]'`."
+            ) from None
         return await PostgresDatabase.open(f"postgresql://{url[2]}", synchronous=synchronous)
     if url is not None and url[1] != "sqlite":
         raise InvalidInput(

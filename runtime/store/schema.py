@@ -34,16 +34,33 @@ def foreign(name: str) -> StoreError:
     return StoreError(f"The database {name} is not one of crewgraph's: choose another one.")
 
 
-def create(connection: Connection) -> None:
-    """Make all tables that are not there, within the caller's transaction; the version's row comes last."""
+def in_use(name: str) -> StoreError:
+    """The sentence for old tables that somebody works with."""
+    return StoreError(
+        f"The database {name} has to be brought up to date while nobody uses it: stop the other processes that "
+        "carry out its runs, then run the command again."
+    )
+
+
+def bring_up(connection: Connection, there: bool) -> None:
+    """Make the tables, or bring up those that are `there`, within the caller's transaction."""
+    version = (
+        connection.exec_driver_sql("SELECT max(version) FROM schema_version").scalar() if there else None
+    )
+    if version is None:
+        _create(connection)
+    elif version < SCHEMA_VERSION:
+        _upgrade(connection, version)
+
+
+def _create(connection: Connection) -> None:
     from .tables import metadata
 
     metadata.create_all(connection)
     connection.exec_driver_sql(f"INSERT INTO schema_version (version) VALUES ({SCHEMA_VERSION})")
 
 
-def upgrade(connection: Connection, version: int) -> None:
-    """Bring the tables up from this version, within the caller's transaction."""
+def _upgrade(connection: Connection, version: int) -> None:
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
     from alembic.script import ScriptDirectory

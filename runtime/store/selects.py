@@ -22,70 +22,74 @@ def runs(
     limit: int, *, status: str | None = None, tenant: str | None = None, below: int | None = None
 ) -> Select[Any]:
     """Lines of runs, the newest first (`below`: before this number), without those that carry a task of another."""
-    asked: Any = select(*_LINE).where(col(RunRow.parent).is_(None))
+    asked = _chosen(*_LINE).where(col(RunRow.parent).is_(None))
     if below is not None:
         asked = asked.where(col(RunRow.number) < below)
     if status is not None:
-        asked = asked.where(RunRow.status == status)
+        asked = asked.where(col(RunRow.status) == status)
     if tenant is not None:
-        asked = asked.where(RunRow.tenant == tenant)
+        asked = asked.where(col(RunRow.tenant) == tenant)
     return asked.order_by(col(RunRow.number).desc()).limit(limit)
 
 
 def runs_beginning(which: str) -> Select[Any]:
     """Lines of the few newest runs whose ids begin so."""
-    asked: Any = runs(AMBIGUOUS_SHOWN)
-    return asked.where(col(RunRow.id).startswith(which, autoescape=True))
+    return runs(AMBIGUOUS_SHOWN).where(col(RunRow.id).startswith(which, autoescape=True))
 
 
 def used_elsewhere(parents: list[str]) -> Select[Any]:
     """For each of these runs, what those that carry its tasks have used."""
-    asked: Any = select(RunRow.parent, *_sums()).where(col(RunRow.parent).in_(parents))
-    return asked.group_by(RunRow.parent)
+    asked = _chosen(RunRow.parent, *_sums()).where(col(RunRow.parent).in_(parents))
+    return asked.group_by(col(RunRow.parent))
 
 
 def used_by(tenant: str, since: float) -> Select[Any]:
     """How many runs of a tenant were begun since then, and what all of its runs have used."""
     whole = func.count() - func.count(col(RunRow.parent))
-    asked: Any = select(whole, *_sums()).where(RunRow.tenant == tenant, RunRow.created >= since)
-    return asked
+    return _chosen(whole, *_sums()).where(col(RunRow.tenant) == tenant, col(RunRow.created) >= since)
 
 
 def ended_before(before: float, limit: int) -> Select[Any]:
     """Lines of runs that ended before then, the oldest first."""
-    asked: Any = select(*_LINE).where(
+    asked = _chosen(*_LINE).where(
         col(RunRow.parent).is_(None),
         col(RunRow.finished) < before,
         col(RunRow.owner).is_(None),
         col(RunRow.status).in_(["finished", "failed", "cancelled"]),
     )
-    return asked.order_by(RunRow.number).limit(limit)
+    return asked.order_by(col(RunRow.number)).limit(limit)
 
 
 def runs_of_thread(thread_id: str) -> Select[Any]:
     """Lines of the runs of a conversation."""
-    asked: Any = select(*_LINE).where(RunRow.thread_id == thread_id)
-    return asked.order_by(RunRow.number)
+    asked = _chosen(*_LINE).where(col(RunRow.thread_id) == thread_id)
+    return asked.order_by(col(RunRow.number))
 
 
 def thread(thread_id: str) -> Select[Any]:
     """A conversation: id, time, title."""
-    asked: Any = select(ThreadRow.id, ThreadRow.created, ThreadRow.title)
-    return asked.where(ThreadRow.id == thread_id)
+    asked = _chosen(ThreadRow.id, ThreadRow.created, ThreadRow.title)
+    return asked.where(col(ThreadRow.id) == thread_id)
 
 
 def threads(limit: int) -> Select[Any]:
     """Conversations, the newest first."""
-    asked: Any = select(ThreadRow.id, ThreadRow.created, ThreadRow.title)
+    asked = _chosen(ThreadRow.id, ThreadRow.created, ThreadRow.title)
     return asked.order_by(col(ThreadRow.number).desc()).limit(limit)
 
 
 def messages(thread_id: str) -> Select[Any]:
     """The messages of a conversation, in order."""
-    asked: Any = select(
+    asked = _chosen(
         MessageRow.thread_id, MessageRow.role, MessageRow.content, MessageRow.at, MessageRow.run_id
     )
-    return asked.where(MessageRow.thread_id == thread_id).order_by(MessageRow.number)
+    return asked.where(col(MessageRow.thread_id) == thread_id).order_by(col(MessageRow.number))
+
+
+def _chosen(*columns: Any) -> Select[Any]:
+    choose: Any = select  # its overloads end at four columns
+    chosen: Select[Any] = choose(*columns)
+    return chosen
 
 
 def _sums() -> tuple[Any, ...]:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import errno
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...errors import StoreCorrupt, StoreError
 from .. import schema
 from .owner import alone, anybody
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 _MAGIC = b"SQLite format 3\0"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -128,31 +123,21 @@ def _set_aside(path: Path) -> StoreCorrupt:
 
 def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
-        _create(path)
-        return
-    if "schema_version" not in tables:
+    there = "schema_version" in tables
+    if tables and not there:
         raise schema.foreign(str(path))
-    (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    if version is None:  # what making it left behind when it broke off
-        _create(path)
-        return
-    if schema.check_version(version, str(path)):
+    version = connection.execute("SELECT max(version) FROM schema_version").fetchone()[0] if there else None
+    if version is None:  # it is new, or making it broke off
+        _bring_up(path, there)
+    elif schema.check_version(version, str(path)):
         if anybody(path):
-            raise StoreError(
-                f"The database {path} has to be brought up to date while nobody uses it: stop the other processes "
-                "that have it open, then run the command again."
-            )
-        _in_transaction(path, lambda made: schema.upgrade(made, version))
+            raise schema.in_use(str(path))
+        _bring_up(path, there)
     for table in schema.TABLES:
         connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
 
 
-def _create(path: Path) -> None:
-    _in_transaction(path, schema.create)
-
-
-def _in_transaction(path: Path, work: Callable[[Connection], None]) -> None:
+def _bring_up(path: Path, there: bool) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
@@ -161,7 +146,7 @@ def _in_transaction(path: Path, work: Callable[[Connection], None]) -> None:
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver itself would begin too late for DDL
-            work(connection)
+            schema.bring_up(connection, there)
             connection.commit()
     except DBAPIError as error:
         raise error.orig or error from None

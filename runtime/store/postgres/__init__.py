@@ -1,0 +1,1 @@
+"""Runs and conversations in a PostgreSQL database, shared by any number of processes and machines."""

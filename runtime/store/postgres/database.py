@@ -1,0 +1,383 @@
+"""PostgresDatabase: one PostgreSQL database as a `Database`.
+
+Both ways of `synchronous` outlive a crash of this process, of PostgreSQL and of its machine. ``NORMAL`` is
+``synchronous_commit = local``: safe on the server's own disk. ``FULL`` is ``on``: also on the standbys that the server
+is told to wait for, where it has any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from ...errors import StoreError
+from .. import schema
+from ..database import RETURNED, Holding, Lane, Refused, Statement, Unit, Written, closed_error, settle, write
+from ..statements import APPEND, CLAIM, CLAIM_FREE
+from .dialect import translated
+from .session import COMMAND_SECONDS, Broken, Proof, Session, is_lost, lock_of, refusal_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Select
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds for which a PostgreSQL that has gone may stay away."""
+
+_GROUP = 4096
+_SCHEMA_LOCK = 0x63726577_73636865
+_LIVING = (
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
+    "AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+_VERSION = "SELECT max(version) FROM schema_version"
+_CARRIERS = "SELECT DISTINCT owner FROM runs WHERE status = 'running' AND owner IS NOT NULL"
+
+
+class PostgresDatabase:
+    """The shared database. Make it with `open`; it belongs to the event loop that opened it."""
+
+    def __init__(self, url: str, *, synchronous: str, patience: float) -> None:
+        self.name = _without_password(url)
+        self.owner = _new_owner()
+        self.closed = False
+        self.lanes: dict[int, Lane] = {}
+        self.on_holding: Callable[[Holding], None] | None = None
+        self._url = url
+        self._synchronous = synchronous
+        self._patience = patience
+        self._queue: deque[Unit] = deque()
+        self._wake = asyncio.Event()
+        self._session: Session | None = None
+        self._held = False
+        self._engine: AsyncEngine | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, url: str, *, synchronous: str = "NORMAL", patience: float = PATIENCE) -> Self:
+        """Open the database, its tables made or brought up to date if need be. Raises `StoreError`."""
+        self = cls(url, synchronous=synchronous, patience=patience)
+        try:
+            self._session = await self._new_session(COMMAND_SECONDS)
+            await self._check_schema()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+            await self._let_go()
+            raise self._refusal(error) from None
+        except BaseException:
+            await self._let_go()
+            raise
+        self._held = True
+        self._task = asyncio.create_task(self._work(), name="crewgraph-postgres-writer")
+        return self
+
+    def put(self, unit: Unit) -> None:
+        """Take one unit, in order, at once."""
+        if self.closed:
+            _tell([(unit, closed_error() if unit.lane is None else unit.lane.fail(closed_error()))])
+            return
+        self._queue.append(unit)
+        self._wake.set()
+
+    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read rows below the ORM."""
+
+        async def work() -> list[tuple[Any, ...]]:
+            async with self._made_engine().connect() as connection:
+                found = await connection.exec_driver_sql(translated(sql), tuple(parameters))
+                return [tuple(row) for row in found]
+
+        return await self._patiently(work)
+
+    async def select(self, statement: Select[Any]) -> list[tuple[Any, ...]]:
+        """Read what a select, declared through SQLModel, asks for."""
+        from sqlalchemy.ext.asyncio import AsyncSession
+
+        async def work() -> list[tuple[Any, ...]]:
+            async with AsyncSession(self._made_engine()) as session:
+                return [tuple(row) for row in await session.execute(statement)]
+
+        return await self._patiently(work)
+
+    async def hold(self) -> None:
+        """The lock is held as long as there is a session."""
+
+    async def living(self, owners: Collection[str]) -> set[str]:
+        """Those of these owners whose lock is held."""
+        if not owners:
+            return set()
+        held = {lock for (lock,) in await self.fetch(_LIVING)}
+        return {owner for owner in owners if lock_of(owner) in held}
+
+    async def claim(self, number: int, owner: str | None) -> bool:
+        """Make a run ours that belongs to `owner`, while holding that dead one's lock; whether that worked."""
+        if owner is None:
+            return (await write(self, Statement(CLAIM_FREE, (self.owner, number)))).changed > 0
+        theirs = Statement("SELECT 1 WHERE pg_try_advisory_xact_lock(?)", (lock_of(owner),), guard=True)
+        try:
+            return (await write(self, theirs, Statement(CLAIM, (self.owner, number, owner)))).changed > 0
+        except Refused:
+            return False
+
+    async def scrub(self) -> None:
+        """Deleted rows stay in PostgreSQL's files until its own vacuum has passed over them."""
+
+    async def aclose(self) -> None:
+        """Write what is left and let go of everything."""
+        self.closed = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self._let_go()
+
+    async def _work(self) -> None:
+        while self._queue or not self.closed:
+            if not self._queue:
+                await self._wake.wait()
+            self._wake.clear()
+            if self._queue:
+                await self._write(self._next_group())
+            elif self.lanes and not self.closed and not self._alive():
+                await self._have_session()
+
+    def _next_group(self) -> list[Unit]:
+        group: list[Unit] = []
+        while self._queue and len(group) < _GROUP:
+            if _stands_alone(self._queue[0]):
+                return group or [self._queue.popleft()]
+            group.append(self._queue.popleft())
+        return group
+
+    async def _write(self, group: list[Unit]) -> None:
+        """Write these, through as many sessions as it takes; each is told what became of it."""
+        proof: Proof | None = None
+        while True:
+            if (error := await self._have_session()) is not None:
+                _tell([(unit, unit.lane.fail(error) if unit.lane is not None else error) for unit in group])
+                return
+            session = self._session
+            assert session is not None
+            try:
+                if proof is not None and await session.happened(proof):
+                    _wrote(group, proof.results)
+                    return
+                proof = None
+                group = _sound(group)
+                _wrote(group, await session.write(group))
+                return
+            except Broken as broken:
+                proof = broken.proof
+            except Exception as refused:
+                if is_lost(refused) or not session.alive:
+                    session.terminate()  # while it was asked about an earlier break: that is asked again
+                elif (
+                    len(group) > 1
+                ):  # one of them is at fault: each alone, so that it does not take others down
+                    for unit in group:
+                        await self._write([unit])
+                    return
+                else:
+                    _tell([(unit, refusal_of(unit, refused)) for unit in group])
+                    return
+
+    async def _have_session(self) -> StoreError | None:
+        """See to it that there is a session; what to tell when none can be had any more."""
+        if self._alive():
+            return None
+        self._session_closed()
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience
+        for wait in _waits():
+            try:
+                session = await self._new_session(max(1.0, min(COMMAND_SECONDS, until - clock())))
+                await session.check(self.lanes.values())
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                if clock() + wait > until:
+                    return self._give_up(error)
+                await asyncio.sleep(wait)
+                continue
+            self._session, self._held = session, True
+            for number in [number for number, lane in self.lanes.items() if lane.failure is not None]:
+                del self.lanes[number]
+            self._say("regained")
+            return None
+        raise AssertionError("there is always another wait")
+
+    def _give_up(self, error: Exception) -> StoreError:
+        """Nobody must wait for this owner any more: its runs are for others to take, and we become another."""
+        refusal = self._refusal(error)
+        for lane in self.lanes.values():
+            lane.fail(refusal)
+        self.lanes.clear()
+        self.owner = _new_owner()
+        self._say("given_up")
+        return refusal
+
+    def _session_closed(self) -> None:
+        if self._held and not self._alive():
+            self._held = False
+            self._say("lost")
+            self._wake.set()
+
+    def _say(self, what: Holding) -> None:
+        if self.on_holding is not None and not self.closed:
+            self.on_holding(what)
+
+    def _alive(self) -> bool:
+        return self._session is not None and self._session.alive
+
+    async def _new_session(self, seconds: float) -> Session:
+        return await Session.open(
+            self._url, self.owner, synchronous=self._synchronous, seconds=seconds, closed=self._session_closed
+        )
+
+    async def _let_go(self) -> None:
+        session, self._session, self._held = self._session, None, False
+        if session is not None:
+            await session.aclose()
+        if self._engine is not None:
+            await self._engine.dispose()
+
+    async def _check_schema(self) -> None:
+        assert self._session is not None
+        tables = {name for (name,) in await self._session.fetch(_TABLES)}
+        if "schema_version" in tables:
+            ((version,),) = await self._session.fetch(_VERSION)
+            if version is not None and not schema.check_version(version, self.name):
+                return
+            if version is not None and await self.living(
+                [name for (name,) in await self._session.fetch(_CARRIERS)]
+            ):
+                raise schema.in_use(self.name)
+        elif tables & set(schema.TABLES):
+            raise schema.foreign(self.name)
+
+        def make(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+            schema.bring_up(
+                connection, "schema_version" in {name for (name,) in connection.exec_driver_sql(_TABLES)}
+            )
+
+        engine = self._made_engine().execution_options(isolation_level="READ COMMITTED")
+        async with engine.begin() as connection:
+            await connection.run_sync(make)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        from sqlalchemy.exc import DBAPIError
+
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience
+        for wait in _waits():
+            try:
+                return await work()
+            except (
+                DBAPIError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                OSError,
+                TimeoutError,
+            ) as error:
+                cause: BaseException = error
+                if isinstance(error, DBAPIError) and error.orig is not None:
+                    cause = error.orig.__cause__ or error.orig
+                gone = is_lost(cause) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+                if not gone or clock() + wait > until:
+                    raise self._refusal(cause) from None
+                await asyncio.sleep(wait)
+        raise AssertionError("there is always another wait")
+
+    def _made_engine(self) -> AsyncEngine:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        if self._engine is None:
+            self._engine = create_async_engine(
+                "postgresql+asyncpg://",
+                async_creator=lambda: asyncpg.connect(
+                    self._url,
+                    timeout=COMMAND_SECONDS,
+                    command_timeout=COMMAND_SECONDS,
+                    server_settings={"application_name": f"crewgraph reads {self.owner}"},
+                ),
+                isolation_level="AUTOCOMMIT",
+                pool_pre_ping=True,
+                pool_size=2,
+                max_overflow=6,
+            )
+        return self._engine
+
+    def _refusal(self, error: BaseException) -> StoreError:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+            mend = "check the user and the password in its URL"
+        elif isinstance(error, asyncpg.InvalidCatalogNameError):
+            mend = "create it with createdb, or name another one"
+        elif isinstance(error, ValueError):
+            mend = "its URL is postgresql://user:password@host:port/database"
+        elif is_lost(error):
+            mend = "check that PostgreSQL runs there and can be reached"
+        else:
+            mend = "look into PostgreSQL's log"
+        return StoreError(f"The database {self.name} cannot be used ({reason}): {mend}.")
+
+
+def _sound(group: Sequence[Unit]) -> list[Unit]:
+    """Those that may still be written; the others are told why not."""
+    _tell(
+        [
+            (unit, unit.lane.failure)
+            for unit in group
+            if unit.lane is not None and unit.lane.failure is not None
+        ]
+    )
+    return [unit for unit in group if unit.lane is None or unit.lane.failure is None]
+
+
+def _wrote(group: Sequence[Unit], results: Sequence[Written]) -> None:
+    for unit in group:
+        if unit.lane is not None:
+            for sql, parameters, _ in unit.statements:
+                if sql == APPEND:
+                    unit.lane.acknowledged = parameters[1]
+    _tell(list(zip(group, results, strict=True)))
+
+
+def _tell(outcomes: Sequence[tuple[Unit, Written | StoreError]]) -> None:
+    settle([(unit.done, outcome) for unit, outcome in outcomes if unit.done is not None])
+
+
+def _stands_alone(unit: Unit) -> bool:
+    """Whether later statements of it need what earlier ones gave back."""
+    return any(parameters and parameters[0] is RETURNED for _, parameters, _ in unit.statements)
+
+
+def _waits() -> Iterator[float]:
+    """Seconds to wait before trying again, for ever."""
+    wait = 0.05
+    while True:
+        yield wait
+        wait = min(wait * 2, 1.0)
+
+
+def _new_owner() -> str:
+    return f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.password is None:
+            return url
+        user, _, place = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{place}"))
+    except ValueError:
+        return "postgresql://…"
