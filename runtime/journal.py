@@ -110,7 +110,7 @@ class Journal:
         self._link = b""
         self._secret = secret
         self._began = self._last = 0.0
-        self._just_resumed = False
+        self._just_resumed = self._started = False
         self.redactor = Redactor()
         """What takes secrets out of everything that is written."""
         self.unsafe = 0
@@ -130,6 +130,10 @@ class Journal:
             return None
         if isinstance(event, RunResumed) and self._just_resumed:
             return None
+        if isinstance(event, RunStarted):
+            if self._started:
+                return None
+            self._started = True
         self._just_resumed = isinstance(event, RunResumed)
         self._seq += 1
         if isinstance(event, StepIntended | StepFinished):  # whoever carries steps out has cleaned them
@@ -156,7 +160,8 @@ class Journal:
     async def append(self, event: Event) -> None:
         """Write one event; returns when it is safe against a crash of this process.
 
-        A store that opens a run to carry it on has already written `RunResumed`; it is not written twice.
+        A store that opens a run to carry it on has already written `RunResumed`; it is not written twice. Nor is
+        `RunStarted`, which a sitting says again that was not told whether an earlier one came so far.
 
         Raises:
             StoreError: it could not be written.
@@ -295,6 +300,7 @@ class Journal:
             elif not began:
                 began = row.at
             last = max(row.at, began)
+            self._started = self._started or row.kind == "run_started"
         self.seconds += last - began
         if rows:
             self._seq, self._link = rows[-1].seq, rows[-1].link
