@@ -46,10 +46,12 @@ def to_its_end(ctx: RunContext) -> Iterator[None]:
         yield
     except ReplayDiverged:
         raise
-    except (CrewgraphError, Suspended):
+    except (CrewgraphError, Suspended) as now:
         journal = ctx.journal
-        end = ended(journal) if journal.stopped else None
-        if end is None:
+        end = ended(journal)
+        # Tasks that failed side by side fail in another order where no time passes: which one is told stays the same.
+        alike = isinstance(now, CrewgraphError) and end is not None and fields(end).get("code") == now.code
+        if end is None or not (journal.stopped or alike):
             raise
         if end.kind == "run_cancelled":
             error: Exception = CrewgraphError(
@@ -59,7 +61,7 @@ def to_its_end(ctx: RunContext) -> Iterator[None]:
             error = RunWaiting(fields(end).get("reason", ""))
         else:
             error = recorded_end(end)
-        raise error from None
+        raise error from now.__cause__
 
 
 def plan_again(ctx: RunContext, made: PlanMade) -> PlanMade:

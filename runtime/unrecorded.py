@@ -37,6 +37,22 @@ def unrecorded(journal: Journal, task_id: str, name: str, inputs: JsonValue, ste
     return ReplayDiverged(explain(journal, task_id, name, inputs), place_of(journal, task_id))
 
 
+def ends_otherwise(journal: Journal, task_id: str, now: str, *, failed: bool) -> ReplayDiverged | None:
+    """What to raise where a task of a replay has its result, or failed, and then it was the other way round."""
+    then = journal.finished_task(task_id) if failed else None
+    erred = None if failed else journal.failed_task(task_id)
+    if then is None and erred is None:
+        return None
+    held = (
+        "a result" if then is not None else f"a failure ({fields(erred).get('error', '')})" if erred else ""
+    )
+    return ReplayDiverged(
+        f"Replay of run {journal.run_id} diverged: task {task_id!r} read the same steps and now "
+        f"{'fails' if failed else 'gives'} ({now}) where the journal holds {held}.",
+        place_of(journal, task_id),
+    )
+
+
 def left_out(journal: Journal, task_id: str) -> ReplayDiverged | None:
     """What to raise where a task is over in a replay and its code did not ask for all that it did when it ran."""
     started = journal.start_of_task(task_id)

@@ -293,6 +293,9 @@ class Execution:
         return min(left, unit.task.retry.longest) if left > 0 else None
 
     def _fail(self, unit: Unit, error: Exception) -> None:
+        diverged = self._tell.fails_otherwise(unit.id, error)
+        if diverged is not None and self._goes_on_without(unit, diverged):
+            return
         self._tell.erred(unit.id, error)
         self._schedule.fail(unit, "rejected" if outcome.code_of(error) == "rejected" else "failed")
         if unit.index:

@@ -9,7 +9,7 @@ from ..context import RunContext
 from ..errors import ReplayDiverged
 from ..events import Noted, TaskErred, TaskFinished, TaskRetried, TasksAdded, TaskSkipped, TaskStarted
 from ..graph import Task, TaskResult
-from ..unrecorded import left_out, place_of
+from ..unrecorded import ends_otherwise, left_out, place_of
 from .outcome import code_of, said
 from .schedule import Skip
 
@@ -55,8 +55,11 @@ class Teller:
             ReplayDiverged: this is a replay, and the journal holds another result, or steps that were left out.
         """
         ctx = self._ctx
-        if ctx.replaying and (diverged := left_out(ctx.journal, task_id)) is not None:
-            raise diverged
+        if ctx.replaying:
+            diverged = left_out(ctx.journal, task_id)
+            diverged = diverged or ends_otherwise(ctx.journal, task_id, _short(result), failed=False)
+            if diverged is not None:
+                raise diverged
         if ctx.replaying and (held := ctx.finished_task(task_id)) is not None and held.result != result:
             raise ReplayDiverged(
                 f"Replay of run {ctx.run_id} diverged: task {task_id!r} read the same steps "
@@ -69,6 +72,11 @@ class Teller:
                 at=time.time(), task_id=task_id, result=result, seconds=seconds, tokens=tokens, key=key
             )
         )
+
+    def fails_otherwise(self, task_id: str, error: Exception) -> ReplayDiverged | None:
+        """What to say instead where this is a replay, and the task did not fail then."""
+        ctx = self._ctx
+        return ends_otherwise(ctx.journal, task_id, said(error), failed=True) if ctx.replaying else None
 
     def erred(self, task_id: str, error: Exception) -> None:
         """It failed for good."""
