@@ -19,9 +19,8 @@ from ..graph import Task
 from ..journal import Journal
 from ..store import Store
 from ..worker import Worker
-from .claim import create_or_open
+from .claim import Claims
 from .imports import load
-from .members.bus import Bus
 from .orders import Ending, Growth, TaskOrder
 
 Maker = Callable[[Mapping[str, JsonValue], Any], Awaitable[Worker]]
@@ -36,9 +35,11 @@ _KEPT = 64
 class Carrier:
     """Carries task orders out. Workers are made once for each spec, and kept."""
 
-    def __init__(self, store: Store, bus: Bus, given: object, context: MakeContext | None = None) -> None:
+    def __init__(
+        self, store: Store, claims: Claims, given: object, context: MakeContext | None = None
+    ) -> None:
         self._store = store
-        self._bus = bus
+        self._claims = claims
         self._given = given
         self._context = context or _context
         self._workers: OrderedDict[str, asyncio.Task[Worker]] = OrderedDict()
@@ -79,7 +80,7 @@ class Carrier:
             return ending.model_copy(update={"growth": tuple(grown), "cost": cost})
 
     async def _open(self, order: TaskOrder) -> Journal:
-        journal = await create_or_open(self._store, self._bus, order.journal_id, order.run, order.tenant)
+        journal = await self._claims.create_or_open(order.journal_id, parent=order.run, tenant=order.tenant)
         # The task belongs to the run, wherever it is carried out: so its effects have the same keys everywhere.
         journal.run_id = order.run
         if order.added:

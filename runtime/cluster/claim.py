@@ -5,89 +5,113 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import psycopg
+
 from ..errors import NotFound, StoreError, TaskFailed
 from ..events import RunResumed, StepFinished, StepIntended
 from ..journal import Journal
 from ..store import Store
+from ..store.postgres.session import lock_of
 from .members.bus import Bus
+from .members.link import connect, refused
 
 BEGINNINGS = 10
 """So often may the workers that carry a task or a run die, one after the other, without getting a step further."""
 
-_LOOK_AGAIN = 1.0
 
+class Claims:
+    """The runs that this process wants to carry on. Made with the store, its URL, and the bus."""
 
-async def create_or_open(store: Store, bus: Bus, run_id: str, parent: str, tenant: str) -> Journal:
-    """The journal of a task of `parent`, new or gone on with. Raises as `open_when_free` does."""
-    try:
-        return await store.create_run("", "", run_id=run_id, parent=parent, tenant=tenant)
-    except StoreError as error:
+    def __init__(self, store: Store, url: str, bus: Bus) -> None:
+        self._store = store
+        self._url = url
+        self._bus = bus
+
+    async def open(self, run_id: str) -> Journal:
+        """Claim a run to carry it on. While another process carries it, this waits until it does no more.
+
+        Raises:
+            NotFound: there is no such run.
+            TaskFailed: whoever carries it dies, again and again.
+            StoreError: the database does not answer.
+        """
+        while True:
+            with _LetGo(self._bus) as let_go:
+                try:
+                    journal = await self._store.open_run(run_id)
+                    break
+                except NotFound:
+                    raise
+                except StoreError:
+                    if (await self._store.find_run(run_id)).status != "running" or self._bus.lost.is_set():
+                        raise
+                await self._until_free(run_id, let_go)
         try:
-            journal = await open_when_free(store, bus, run_id)
-        except NotFound:
-            raise error from None
-        if journal.run_id != run_id:  # a longer id that begins so
+            await self._refuse_deadly(run_id)
+        except BaseException:
             await journal.aclose()
             raise
         return journal
 
-
-async def open_when_free(store: Store, bus: Bus, run_id: str) -> Journal:
-    """Claim a run to carry it on. While another process carries it, this waits until it does no more.
-
-    Raises:
-        NotFound: there is no such run.
-        TaskFailed: whoever carries it dies, again and again.
-        StoreError: the database does not answer.
-    """
-    while True:
-        with _Told(bus) as told:
+    async def create_or_open(self, run_id: str, *, parent: str, tenant: str) -> Journal:
+        """The journal of a task of `parent`, new or gone on with. Raises as `open` does."""
+        try:
+            return await self._store.create_run("", "", run_id=run_id, parent=parent, tenant=tenant)
+        except StoreError as error:
             try:
-                journal = await store.open_run(run_id)
-                break
+                return await self.open(run_id)
             except NotFound:
-                raise
-            except StoreError:
-                if (await store.find_run(run_id)).status != "running" or bus.lost.is_set():
-                    raise
-            await told.wait()
-    try:
-        await refuse_deadly(store, run_id)
-    except BaseException:
-        await journal.aclose()
-        raise
-    return journal
+                raise error from None
+
+    async def _until_free(self, run_id: str, let_go: _LetGo) -> None:
+        """Wait until the process that carries the run says that it is done with it, or has died."""
+        try:
+            link = await connect(self._url, "crewgraph waits for a run")
+            try:
+                row = await (await link.execute("SELECT owner FROM runs WHERE id = %s", (run_id,))).fetchone()
+                if row is None or row[0] is None:
+                    return
+                died = asyncio.create_task(link.execute("SELECT pg_advisory_lock(%s)", (lock_of(row[0]),)))
+                said = asyncio.create_task(let_go.wait())
+                try:
+                    await asyncio.wait({died, said}, return_when=asyncio.FIRST_COMPLETED)
+                    if died.done():
+                        await died
+                        await link.execute("SELECT pg_advisory_unlock(%s)", (lock_of(row[0]),))
+                finally:
+                    for task in (died, said):
+                        task.cancel()
+                    await asyncio.gather(died, said, return_exceptions=True)
+            finally:
+                await link.close()
+        except psycopg.Error as error:
+            raise refused(error) from None
+
+    async def _refuse_deadly(self, run_id: str) -> None:
+        """Refuse what has been begun again and again and never got a step further: it takes its workers down."""
+        begun = 0
+        for event in reversed(await self._store.events(run_id)):
+            if isinstance(event, RunResumed):
+                begun += 1
+            elif isinstance(event, StepIntended | StepFinished):
+                break
+        if begun > BEGINNINGS:
+            raise TaskFailed(
+                f"{begun} workers in a row died or stopped while they carried {run_id}, before its next step: "
+                "look into their logs, mend the cause, then resume the run."
+            )
 
 
-async def refuse_deadly(store: Store, run_id: str) -> None:
-    """Refuse what has been begun again and again and never got a step further: it takes its workers down.
-
-    Raises:
-        TaskFailed: that is so.
-    """
-    begun = 0
-    for event in reversed(await store.events(run_id)):
-        if isinstance(event, RunResumed):
-            begun += 1
-        elif isinstance(event, StepIntended | StepFinished):
-            break
-    if begun > BEGINNINGS:
-        raise TaskFailed(
-            f"{begun} workers in a row died or stopped while they carried {run_id}, before its next step: "
-            "look into their logs, mend the cause, then resume the run."
-        )
-
-
-class _Told:
-    """Is woken when somebody has let a run go, or died; in any case after a while."""
+class _LetGo:
+    """Is woken when some process has let go of something that it carried, or has died."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._event = asyncio.Event()
         self._stop: list[Callable[[], None]] = []
 
-    def __enter__(self) -> _Told:
-        self._stop = [self._bus.on(kind, lambda _: self._event.set()) for kind in ("done", "died")]
+    def __enter__(self) -> _LetGo:
+        self._stop = [self._bus.on("done", self._hear), self._bus.on("died", self._hear)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,8 +119,7 @@ class _Told:
             stop()
 
     async def wait(self) -> None:
-        try:
-            async with asyncio.timeout(_LOOK_AGAIN):
-                await self._event.wait()
-        except TimeoutError:
-            return
+        await self._event.wait()
+
+    def _hear(self, _: str) -> None:
+        self._event.set()

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from ..store import Store
+from ..store.seal import Seal
 from .members.bus import Bus
 from .orders import Ending, RunOrder, tasks_of
 from .worker import ClusterWorker, ending_of
@@ -20,6 +21,12 @@ from .workflows.results import Results
 
 CARRY_RUN = "crewgraph.run"
 """The name of the workflow that carries a run."""
+
+
+def seal_of(store: Store) -> Seal:
+    """What a store closes what it keeps with."""
+    found = getattr(store, "seal", None)
+    return found if isinstance(found, Seal) else Seal()
 
 
 class Cluster:
@@ -40,7 +47,7 @@ class Cluster:
     @asynccontextmanager
     async def open(cls, url: str, store: Store) -> AsyncIterator[Cluster]:
         """The cluster that works on this PostgreSQL database. Raises `StoreError`."""
-        client = await Client.open(url)
+        client = await Client.open(url, seal_of(store))
         try:
             bus = await Bus.open(url, f"crewgraph {socket.gethostname()[:20]} {os.getpid()}")
             assert bus is not None  # it takes no lock that another could hold

@@ -9,10 +9,9 @@ from pydantic import JsonValue
 from ..errors import Suspended
 from ..journal import Journal
 from .carrier import is_ours
-from .claim import open_when_free
+from .claim import Claims
 from .cluster import Cluster
 from .imports import load
-from .members.bus import Bus
 from .orders import Ending, RunOrder
 
 Conductor = Callable[[Journal, Mapping[str, JsonValue], Cluster], Awaitable[None]]
@@ -22,7 +21,7 @@ Is given the spec that was submitted. It is called again, on any machine, where 
 the run without an answer. The journal is closed for it."""
 
 
-async def conduct(order: RunOrder, cluster: Cluster, bus: Bus) -> Ending:
+async def conduct(order: RunOrder, cluster: Cluster, claims: Claims) -> Ending:
     """Carry the run out, or on.
 
     Raises:
@@ -32,7 +31,7 @@ async def conduct(order: RunOrder, cluster: Cluster, bus: Bus) -> Ending:
         record = await cluster.store.find_run(order.run)
         if record.id == order.run and record.status == "finished":
             return Ending()  # its last conductor died before it could say so
-        async with await open_when_free(cluster.store, bus, order.run) as journal:
+        async with await claims.open(order.run) as journal:
             conductor: Conductor = load(order.conductor)
             await conductor(journal, order.spec, cluster)
     except (Suspended, Exception) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Self
 
@@ -13,7 +14,10 @@ from ..errors import CrewgraphError, Suspended
 from ..events import StepErred
 from ..graph import Task, TaskResult
 from ..row import jsonable
+from ..store.seal import Seal
 from ..typed import recorded_error
+
+_SEALED = "sealed"
 
 
 class _Letter(BaseModel):
@@ -112,6 +116,21 @@ class Ending(_Letter):
             raise Suspended(self.waits_for, self.question)
         if self.code:
             raise recorded_error(StepErred(task_id="", name="", key="", error=self.error, code=self.code))
+
+
+def closed(letter: JsonValue, seal: Seal) -> JsonValue:
+    """What goes over DBOS's tables: the letter itself, or where the store encrypts what it keeps, that encrypted."""
+    text = json.dumps(letter)
+    sealed = seal.close(text)
+    return letter if sealed == text else {_SEALED: sealed}
+
+
+def opened(kept: JsonValue, seal: Seal) -> JsonValue:
+    """The letter that was `closed` so. Raises `StoreError` when no key fits."""
+    if isinstance(kept, dict) and _SEALED in kept:
+        letter: JsonValue = json.loads(seal.open(str(kept[_SEALED])))
+        return letter
+    return kept
 
 
 def tasks_of(run: str) -> str:

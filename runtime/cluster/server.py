@@ -14,14 +14,16 @@ from pydantic import JsonValue
 
 from ..errors import StoreError
 from ..store import Store
+from ..store.seal import Seal
 from .carrier import Carrier, MakeContext, is_ours
-from .cluster import CARRY_RUN, Cluster
+from .claim import Claims
+from .cluster import CARRY_RUN, Cluster, seal_of
 from .conduct import conduct
 from .members.bus import Bus
 from .members.link import lock_number
 from .members.takeover import take_over
 from .members.watch import Watch
-from .orders import Ending, RunOrder, TaskOrder
+from .orders import Ending, RunOrder, TaskOrder, closed, opened
 from .worker import CARRY_TASK
 from .workflows.client import Client
 from .workflows.engine import RUNS, TASKS, Engine, Queue, workflow_id
@@ -63,14 +65,16 @@ async def serve(
     """
     stop = stop or asyncio.Event()
     async with AsyncExitStack() as stack:
-        client = await Client.open(url)
+        seal = seal_of(store)
+        client = await Client.open(url, seal)
         stack.push_async_callback(client.aclose)
         executor, bus = await _join(url)
         stack.push_async_callback(bus.aclose)
         results = Results(client, bus)
         stack.push_async_callback(results.aclose)
-        carrier = Carrier(store, bus, given, context)
-        desk = _Desk(carrier, bus, Cluster(client, bus, results, store, given))
+        claims = Claims(store, url, bus)
+        carrier = Carrier(store, claims, given, context)
+        desk = _Desk(carrier, claims, bus, seal, Cluster(client, bus, results, store, given))
         stack.push_async_callback(desk.aclose)
         workflows = {CARRY_TASK: desk.task, CARRY_RUN: desk.run}
         engine = await Engine.start(url, executor, workflows, queues, concurrency=concurrency)
@@ -98,8 +102,10 @@ async def serve(
 class _Desk:
     """The workflows that this process carries just now."""
 
-    def __init__(self, carrier: Carrier, bus: Bus, cluster: Cluster) -> None:
+    def __init__(self, carrier: Carrier, claims: Claims, bus: Bus, seal: Seal, cluster: Cluster) -> None:
         self._carrier = carrier
+        self._claims = claims
+        self._seal = seal
         self._bus = bus
         self._cluster = cluster
         self._at_work: dict[str, asyncio.Task[object]] = {}
@@ -107,11 +113,13 @@ class _Desk:
 
     async def task(self, order: JsonValue) -> JsonValue:
         """The body of a task's workflow."""
-        return await self._carry(lambda: self._carrier(TaskOrder.model_validate(order)))
+        return await self._carry(order, lambda letter: self._carrier(TaskOrder.model_validate(letter)))
 
     async def run(self, order: JsonValue) -> JsonValue:
         """The body of a run's workflow."""
-        return await self._carry(lambda: conduct(RunOrder.model_validate(order), self._cluster, self._bus))
+        return await self._carry(
+            order, lambda letter: conduct(RunOrder.model_validate(letter), self._cluster, self._claims)
+        )
 
     async def aclose(self) -> None:
         """Stop everything where it stands."""
@@ -121,7 +129,7 @@ class _Desk:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _carry(self, work: Callable[[], Awaitable[Ending]]) -> JsonValue:
+    async def _carry(self, order: JsonValue, work: Callable[[JsonValue], Awaitable[Ending]]) -> JsonValue:
         me = asyncio.current_task()
         assert me is not None
         if self._bus.leaving or self._bus.lost.is_set():
@@ -131,14 +139,15 @@ class _Desk:
         # DBOS writes down what the workflow gave before its task is done: who waits is told after that.
         me.add_done_callback(lambda _: self._ended(mine, me))
         try:
-            return (await work()).json_data()
-        except StoreError as error:
-            if not is_ours(error):
-                raise
-            # Nothing may be said of the workflow: it is still to be carried out, by somebody who can.
-            self._bus.lose(str(error))
-            await asyncio.get_running_loop().create_future()
-            raise
+            ending = await work(opened(order, self._seal))
+        except Exception as error:
+            if is_ours(error):
+                # Nothing may be said of the workflow: it is still to be carried out, by somebody who can.
+                self._bus.lose(str(error))
+                await asyncio.get_running_loop().create_future()
+            _log.exception("Workflow %s could not be carried out.", mine)
+            ending = Ending.failed(error)
+        return closed(ending.json_data(), self._seal)
 
     def _ended(self, workflow: str, task: asyncio.Task[object]) -> None:
         if self._at_work.get(workflow) is task:

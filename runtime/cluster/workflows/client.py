@@ -13,7 +13,9 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...store.seal import Seal
 from ..members.link import lively_url, refused
+from ..orders import closed
 
 T = TypeVar("T")
 
@@ -48,13 +50,17 @@ class Workflow(NamedTuple):
 class Client:
     """Made by `open`. Every method raises `StoreError` when the database does not answer."""
 
-    def __init__(self, client: DBOSClient, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, client: DBOSClient, threads: ThreadPoolExecutor, seal: Seal) -> None:
         self._client = client
         self._threads = threads
+        self._seal = seal
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        """Make DBOS's tables where they are missing, and connect. Raises `StoreError`."""
+    async def open(cls, url: str, seal: Seal) -> Self:
+        """Make DBOS's tables where they are missing, and connect. Raises `StoreError`.
+
+        What is put on queues, and what comes of it, is closed with the store's own `seal`.
+        """
         quiet()
         lively = lively_url(url)
 
@@ -72,7 +78,7 @@ class Client:
         # Threads of its own: those of the event loop are DBOS's to close once an engine runs on it.
         threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="crewgraph-cluster")
         try:
-            return cls(await _asked(threads, connected), threads)
+            return cls(await _asked(threads, connected), threads, seal)
         except BaseException:
             threads.shutdown(wait=False)
             raise
@@ -80,7 +86,8 @@ class Client:
     async def start(self, workflow: str, workflow_id: str, queue: str, order: JsonValue) -> None:
         """Put a workflow on a queue. Where there is one with this id already, nothing happens."""
         options: EnqueueOptions = {"workflow_name": workflow, "queue_name": queue, "workflow_id": workflow_id}
-        await self._asked(lambda: self._client.enqueue(options, cast(Any, order)))
+        letter = closed(order, self._seal)
+        await self._asked(lambda: self._client.enqueue(options, cast(Any, letter)))
 
     async def find(self, ids: Sequence[str]) -> list[Workflow]:
         """These workflows, as they stand now; those that are not there are left out."""
