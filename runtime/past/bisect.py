@@ -33,6 +33,16 @@ class Culprit:
     tried: int
     forks: tuple[str, ...] = ()
 
+    @property
+    def task_id(self) -> str:
+        """The task of the step; empty for the planning and for the plan."""
+        return self.step.task_id if self.step is not None else ""
+
+    def __str__(self) -> str:
+        if self.step is None:
+            return f"The plan: {self.said}"
+        return f"Step {self.step.name!r} of {place_of(self.task_id)} ({self.step.key_b}): {self.said}"
+
 
 async def bisect(
     store: Store,

@@ -111,6 +111,11 @@ class RunDiff:
         """Whether nothing differs, costs included."""
         return self.first is None and all(task.state == "same" for task in self.tasks)
 
+    @property
+    def answer_changed(self) -> bool:
+        """Whether the answer, or how the run ended, is another one."""
+        return bool(self.answer or self.ended)
+
     def changed(self) -> Iterator[TaskDiff]:
         """The tasks that are not the same."""
         return (task for task in self.tasks if task.state != "same")
