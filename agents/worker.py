@@ -41,7 +41,7 @@ class CrewWorker:
         """
         if task.tool is not None:
             tool = self.crew.toolset[task.tool]
-            value = await self.crew.toolset.call(task.tool, task.args, ctx)
+            value = await self.crew.toolset.call(task.tool, task.args, ctx, agent=task.agent or "")
             return TaskResult(
                 value=value, text=said(tool, value, self.lang), evidence=tuple(shown(tool, value, self.lang))
             )

@@ -16,6 +16,7 @@ from .events import (
     Answered,
     Event,
     Noted,
+    PlanMade,
     RunResumed,
     RunStarted,
     StepErred,
@@ -91,6 +92,8 @@ class Journal:
         """Seconds of work in earlier sittings."""
         self.added: list[TasksAdded] = []
         """How the graph has grown, in earlier sittings and in this one."""
+        self.given_plan: PlanMade | None = None
+        """The plan of a fork in which something was changed: it is not what the code would plan."""
         self._task_costs: dict[str, Cost] = {}
         self.end: EventRow | None = None
         """The event with which the run came to rest, if it has not gone on since."""
@@ -305,8 +308,11 @@ class Journal:
         if rows:
             self._seq, self._link = rows[-1].seq, rows[-1].link
         self.steps.load(self._recorded([*rows, *elsewhere]))
+        forked = any(row.kind == "run_forked" and "changes" in fields(row) for row in rows)
         for row in rows:
-            if row.kind == "noted":
+            if row.kind == "plan_made" and forked:
+                self.given_plan = cast(PlanMade, decode(row))
+            elif row.kind == "noted":
                 self._notes[row.task_id, fields(row)["text"]] += 1
             elif row.kind == "tasks_added":
                 self.added.append(cast(TasksAdded, decode(row)))

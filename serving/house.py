@@ -254,7 +254,9 @@ class House:
     async def replay_journal(self, ctx: RunContext, record: RunRecord, crew: Crew) -> Outcome:
         """`replay` over a journal that is open already: a frozen run's, which no database holds."""
         planner, _, history = _options(record)
-        finished = await self._orchestrator(crew, planner).carry_out(record.request, ctx, history=history)
+        finished = await self._orchestrator(crew, planner).carry_out(
+            record.request, ctx, history=history, planned=ctx.journal.given_plan
+        )
         return _outcome(record.id, record.thread_id, finished)
 
     async def outcome(self, run_id: str) -> Outcome:

@@ -17,15 +17,22 @@ Telling = Callable[[Any, Mapping[str, Any]], Any]
 
 
 def telling_facts(
-    name: str, unit: str, options: Mapping[str, tuple[Option, ...]], usual: Mapping[str, Any]
+    name: str,
+    unit: str,
+    options: Mapping[str, tuple[Option, ...]],
+    usual: Mapping[str, Any],
+    *,
+    named: bool = True,
 ) -> Telling:
     """A bare result as a fact: what it tells is the tool's name, of what its arguments.
 
-    Arguments at their `usual` values are not said.
+    Arguments at their `usual` values are not said. Where it is not `named`, it is the bare result alone.
     """
     quantity = _VERB.sub("", name).replace("_", " ")
 
     def fact(found: Any, values: Mapping[str, Any]) -> Fact:
+        if not named:
+            return Fact(value=found, source=name)
         said = {
             name: str(getattr(value, "value", value))
             for name, value in values.items()

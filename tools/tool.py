@@ -157,7 +157,7 @@ def tool(
     The schema comes from the type hints, the words from the docstring (its `Args:` section describes parameters).
     `names` gives, per enumerated parameter, other words for its values: ``{"metal": {"Fe": ["iron", "铁"]}}``.
     A function that returns a bare number or text gives a `Fact`, named after the tool and its arguments; `unit` is
-    the unit of that number.
+    the unit of that number. The text of a tool with an effect says itself what was done, and gets no name.
 
     `effect` says what running it twice would do: nothing (``read_only``), the same under the same key
     (``idempotent``: it has a parameter annotated `IdempotencyKey`), or something doubled (``once``). After a crash
@@ -182,7 +182,8 @@ def tool(
         telling: Telling | None = None
         if returns in (int, float, str):
             usual = {n: f.default for n, f in model.model_fields.items() if not f.is_required()}
-            telling, returns = telling_facts(own, unit, options, usual), Fact
+            deed = returns is str and effect != "read_only"
+            telling, returns = telling_facts(own, unit, options, usual, named=not deed), Fact
         return Tool(
             own,
             description,

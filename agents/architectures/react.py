@@ -101,7 +101,7 @@ class React:
             look = "You have already done exactly this; do something else, or finish."
             return {"messages": [*state["messages"], Message("user", look)]}
         try:
-            value = await self.toolset.call(name, arguments, self.ctx)
+            value = await self.toolset.call(name, arguments, self.ctx, agent=self.agent.role)
         except ToolError as error:
             return {"messages": [*state["messages"], Message("user", f"That did not work: {error}")]}
         look = f"Result: {json.dumps(value, ensure_ascii=False)[:1500]}"

@@ -126,7 +126,7 @@ async def test_what_happened_is_found_out_with_the_key_and_the_arguments() -> No
     pay = bank(calls, OSError("?"), reconcile=look)
     ctx = context()
     found = await Toolset([pay]).call("pay", ANN, ctx)
-    assert pay.read(found).statement("en") == "Ann, 5: pay found: paid Ann."
+    assert pay.read(found).statement("en") == "found: paid Ann."
     assert asked == [(calls[0], "Ann", 5)]
     ctx.write(TaskStarted(task_id="t"))
     assert await Toolset([pay]).call("pay", ANN, ctx) == found
@@ -169,7 +169,7 @@ async def test_what_a_person_says_happened_is_taken_as_the_tools_result(said: An
         await tools.call("pay", ANN, ctx)
     await ctx.journal.settle(calls[0].partition("/")[2], happened=True, output=said)
     found = pay.read(await tools.call("pay", ANN, ctx))
-    assert (found.label, found.value) == ("Ann, 5", value)
+    assert found.value == value
     assert len(calls) == 1
 
 

@@ -53,7 +53,7 @@ async def test_the_key_is_hidden_from_schema_arguments_and_the_words_of_the_resu
     with pytest.raises(ToolArgumentError, match=r"key is not a parameter \(it has: to, amount\)"):
         await pay.call({**ANN, "key": "mine"})
     found = await Toolset([pay]).call("pay", ANN, context())
-    assert found["label"] == "Ann, 5"
+    assert found["value"] == "Ann has 5"
     assert len(keys) == 1
 
 
