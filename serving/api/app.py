@@ -5,59 +5,73 @@ from __future__ import annotations
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from ...runtime.errors import CrewgraphError
-from .body import read_ask
-from .completion import Completion
+from ...runtime.errors import CrewgraphError, RunWaiting, StepInDoubt
+from .body import invalid, read_ask
+from .completion import Completion, Reply
+from .door import refuse_other_origins, tenant_of
 from .errors import ApiError, error_response
 from .gate import Gate
+from .runs import add_run_routes
+from .stream import StreamTurn
 from .tally import Tally
-from .turn import Turn
+from .turn import WholeTurn
 from .words import Words
 
 if TYPE_CHECKING:
     from ...agents.crew import Crew
-    from ..house import House, Outcome
+    from ..house import House
 
 
 def make_app(
     house: House, crew: Crew, *, running: int = 4, waiting: int = 32, crew_path: str = ""
 ) -> FastAPI:
-    """The chat API of one crew. `running` requests are worked on at once and `waiting` more may queue.
+    """The chat API of one crew, and its past runs. `running` runs go on at once and `waiting` more may queue.
 
     `app.state.gate.close()` cancels the runs under way and turns new requests away, before the house closes.
     """
     app = FastAPI(title=f"crewgraph: {crew.name}", docs_url=None, redoc_url=None, openapi_url=None)
     gate = app.state.gate = Gate(running, waiting)
     card = {"id": crew.name, "object": "model", "created": int(time.time()), "owned_by": "crewgraph"}
-    for kind in (ApiError, CrewgraphError, HTTPException, Exception):
+    for kind in (ApiError, CrewgraphError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer_error)
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
-        _refuse_other_origins(request)
+        refuse_other_origins(request)
+        tenant = tenant_of(request)
         ask = await read_ask(request)
         if ask.model != crew.name:
             raise _no_model(ask.model, crew.name)
 
         tally, words = Tally(), Words()
 
-        async def run() -> Outcome:
-            return await house.ask(
-                crew,
-                ask.request,
-                history=ask.history,
-                listeners=[tally.event, words.event],
-                crew_path=crew_path,
-            )
+        async def run() -> Reply:
+            try:
+                outcome = await house.ask(
+                    crew,
+                    ask.request,
+                    history=ask.history,
+                    listeners=[tally.event, words.event],
+                    crew_path=crew_path,
+                    tenant=tenant,
+                )
+            except (RunWaiting, StepInDoubt) as waits:
+                return Reply.waiting(waits.run_id, await house.questions(waits.run_id))
+            return Reply.of(outcome)
+
+        async def whole() -> Response:
+            return JSONResponse(completion.whole(await run()))
 
         completion = Completion(id=f"chatcmpl-{uuid.uuid4().hex}", model=crew.name, tally=tally)
-        return Turn(completion, gate, run, words, stream=ask.stream, include_usage=ask.include_usage)
+        if ask.stream:
+            return StreamTurn(gate, run, completion, words, include_usage=ask.include_usage)
+        return WholeTurn(gate, whole)
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
@@ -73,6 +87,7 @@ def make_app(
     async def health() -> dict[str, str]:
         return {"status": "ok", "crew": crew.name}
 
+    add_run_routes(app, house, crew, gate)
     return app
 
 
@@ -80,6 +95,9 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, HTTPException):  # the router's own: an unknown path, a wrong method
         code = "not_found" if error.status_code == 404 else "invalid_request"
         return error_response(ApiError(error.status_code, f"{error.detail}.", code), error.headers)
+    if isinstance(error, RequestValidationError):  # a part of the address
+        first = dict(error.errors()[0])
+        return error_response(invalid({**first, "loc": first["loc"][1:]}))
     return error_response(error)
 
 
@@ -87,10 +105,3 @@ def _no_model(asked: str, name: str) -> ApiError:
     return ApiError(
         404, f"There is no model {asked[:80]!r} here; there is {name!r}.", "model_not_found", param="model"
     )
-
-
-def _refuse_other_origins(request: Request) -> None:
-    """A web page elsewhere must not set a user's crew to work: browsers say where a request comes from."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise ApiError(403, "Requests from other web pages are refused.", "other_origin")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...agents.model import Message
 from ..settings import MAX_REQUEST_CHARS
 from .errors import ApiError
+
+B = TypeVar("B", bound=BaseModel)
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -79,19 +82,34 @@ async def read_ask(request: Request) -> ChatAsk:
     Raises:
         ApiError: it is too large, not JSON, or not a chat request that a crew can answer.
     """
+    body = await read_body(request, ChatBody)
+    _refuse_unsupported(body)
+    return _ask(body)
+
+
+async def read_body(request: Request, kind: type[B], *, may_be_empty: bool = False) -> B:
+    """The JSON object in an HTTP request, as `kind` says it has to be. With `may_be_empty`, no body means ``{}``.
+
+    Raises:
+        ApiError: it is too large, not JSON, or not such an object.
+    """
     raw = await _bounded(request)
+    if may_be_empty and not raw.strip():
+        raw = b"{}"
     try:
-        value = json.loads(raw)
+        value = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ApiError(400, "The body is not valid JSON.", "invalid_json") from None
     if not isinstance(value, dict):
         raise ApiError(400, "The body must be a JSON object.", "invalid_json")
     try:
-        body = ChatBody.model_validate(value)
+        return kind.model_validate(value)
     except ValidationError as error:
-        raise _invalid(error) from None
-    _refuse_unsupported(body)
-    return _ask(body)
+        raise invalid(error.errors(include_url=False)[0]) from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 async def _bounded(request: Request) -> bytes:
@@ -109,8 +127,8 @@ async def _bounded(request: Request) -> bytes:
     return bytes(raw)
 
 
-def _invalid(error: ValidationError) -> ApiError:
-    first = error.errors(include_url=False)[0]
+def invalid(first: Mapping[str, Any]) -> ApiError:
+    """What is told of the first thing that pydantic found wrong."""
     path = ""
     for part in first["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)

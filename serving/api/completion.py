@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..telling import question_json
 from .tally import Tally
 
 if TYPE_CHECKING:
+    from ...runtime.questions import Question
     from ..house import Outcome
 
 DONE = b"data: [DONE]\n\n"
@@ -28,15 +30,15 @@ class Completion:
     tally: Tally
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, outcome: Outcome) -> dict[str, Any]:
+    def whole(self, reply: Reply) -> dict[str, Any]:
         """The answer in one piece."""
-        message = {"role": "assistant", "content": outcome.answer, "refusal": None}
+        message = {"role": "assistant", "content": reply.text, "refusal": None}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         return {
             **self._head("chat.completion"),
             "choices": [choice],
             "usage": self.tally.usage,
-            "crewgraph": extension(outcome),
+            "crewgraph": reply.extension,
         }
 
     def opening(self) -> bytes:
@@ -47,11 +49,11 @@ class Completion:
         """A chunk of the answer."""
         return self._chunk({"content": text})
 
-    def ending(self, outcome: Outcome, rest: str, *, include_usage: bool) -> Iterator[bytes]:
+    def ending(self, reply: Reply, rest: str, *, include_usage: bool) -> Iterator[bytes]:
         """The chunks of what has not been sent of the answer yet, to the end of the stream."""
         for piece in split(rest):
             yield self.words(piece)
-        yield self._chunk({}, finish_reason="stop", crewgraph=extension(outcome))
+        yield self._chunk({}, finish_reason="stop", crewgraph=reply.extension)
         if include_usage:
             yield sse({**self._head("chat.completion.chunk"), "choices": [], "usage": self.tally.usage})
         yield DONE
@@ -74,11 +76,36 @@ def split(text: str) -> list[str]:
     return re.findall(r"\s*\S{1,12}|\s+", text)
 
 
-def extension(outcome: Outcome) -> dict[str, Any]:
-    """What the protocol has no word for: which run this was, and what the answer rests on."""
-    return {
-        "run_id": outcome.run_id,
-        "thread_id": outcome.thread_id,
-        "evidence": list(outcome.evidence),
-        "seconds": round(outcome.seconds, 3),
-    }
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a chat request is answered with, and what the protocol has no word for.
+
+    Where a run waits for a person, the text says for what: clients that know nothing of waiting show it like any
+    answer, and those that do find the questions in ``crewgraph.waiting``.
+    """
+
+    text: str
+    extension: dict[str, Any]
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Reply:
+        """The answer of a run; beside it which run this was, and what the answer rests on."""
+        told = {
+            "run_id": outcome.run_id,
+            "thread_id": outcome.thread_id,
+            "evidence": list(outcome.evidence),
+            "seconds": round(outcome.seconds, 3),
+        }
+        return cls(outcome.answer, told)
+
+    @classmethod
+    def waiting(cls, run_id: str, questions: Sequence[Question]) -> Reply:
+        """That a run waits for a person, and for what."""
+        lines = [f"This has to wait until a person has answered (run {run_id}):"]
+        for question in questions:
+            about = "" if question.about is None else f" {json.dumps(question.about, ensure_ascii=False)}"
+            lines.append(f"- {question.question}{about}")
+        waiting = [question_json(question, run_id) for question in questions]
+        return cls(
+            "\n".join(lines), {"run_id": run_id, "thread_id": None, "evidence": [], "waiting": waiting}
+        )

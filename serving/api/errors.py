@@ -1,4 +1,7 @@
-"""Owns errors as the OpenAI protocol writes them: `{"error": {message, type, code, param}}`."""
+"""Owns errors as the OpenAI protocol writes them: `{"error": {message, type, code, param}}`.
+
+Where a run ended with the error, ``crewgraph.run_id`` stands beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi.responses import JSONResponse
 
-from ...runtime.errors import CrewgraphError, EngineError, TaskFailed
+from ...runtime.errors import CrewgraphError, EngineError, ReplayDiverged, TaskFailed
 
 E = TypeVar("E", bound=Exception)
 
@@ -39,13 +42,17 @@ def error_body(error: BaseException) -> dict[str, Any]:
             "internal_error",
         )
     param = error.param if isinstance(error, ApiError) else None
-    return {"error": {"message": message, "type": _type(status), "code": code, "param": param}}
+    told = {"error": {"message": message, "type": _type(status), "code": code, "param": param}}
+    run_id = error.run_id if isinstance(error, CrewgraphError) else ""
+    return {**told, "crewgraph": {"run_id": run_id}} if run_id else told
 
 
 def status_of(error: BaseException) -> int:
     """The HTTP status for any exception."""
     if isinstance(error, ApiError):
         return error.status
+    if isinstance(error, ReplayDiverged):  # what is asked for contradicts what is kept; the server is well
+        return 409
     return _telling(error).http_status if isinstance(error, CrewgraphError) else 500
 
 

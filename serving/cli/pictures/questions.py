@@ -92,9 +92,13 @@ def print_questions(record: RunRecord, questions: Sequence[Question], *, full: b
         asked, *about = question_lines(question, full=full)
         console.print(Text.assemble(("  ? ", "bold yellow"), (key, "cyan"), (f"  {asked}", "")))
         for line in about:
-            console.print(Padding(Text(line.strip()), (0, 0, 0, 6)))
+            console.print(Padding(Text(line.strip()), (0, 0, 0, 6), expand=False))
         command = how_to_answer(record.id, question, key if len(questions) > 1 else "")
         console.print(
-            Padding(Text(f"since {when(question.since)} ({ago(question.since)})", "dim"), (0, 0, 0, 6))
+            Padding(
+                Text(f"since {when(question.since)} ({ago(question.since)})", "dim"),
+                (0, 0, 0, 6),
+                expand=False,
+            )
         )
-        console.print(Padding(Text(command, "dim"), (0, 0, 0, 6)))
+        console.print(Padding(Text(command, "dim"), (0, 0, 0, 6), expand=False))

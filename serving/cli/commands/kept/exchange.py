@@ -37,6 +37,7 @@ def export_command(
     session: Session = ctx.obj
     if every == bool(runs):
         raise InvalidInput("Name the runs to export, or say --all.")
+    runs = runs or None
     with _target(file) as target:
         count = block_on(_export(session, runs, target))
     if file is not None:
@@ -84,8 +85,10 @@ async def _export(session: Session, runs: list[str] | None, target: TextIO) -> i
 
 
 async def _chosen(store: Store, runs: list[str] | None) -> AsyncIterator[str]:
-    """Their ids, each once; all of them are there before anything is written."""
-    records = [await store.find_run(which) for which in runs] if runs else await store.list_runs(limit=_ALL)
+    """Their ids, each once, all of them the oldest first, as they will be listed where they are imported."""
+    records = [await store.find_run(which) for which in runs or ()]
+    if runs is None:
+        records = (await store.list_runs(limit=_ALL))[::-1]
     for run_id in dict.fromkeys(record.id for record in records):
         yield run_id
 

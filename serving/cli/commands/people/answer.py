@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from .....runtime.questions import Question
     from .....runtime.store import RunRecord
     from ....house import Outcome
+    from .said import Said
 
 
 def command(
@@ -54,9 +54,19 @@ def command(
 ) -> int:
     """Answer a question of a run; then the run goes on with it."""
     from ...pictures.report import kept_for_json, print_json, report
+    from .said import read_said
 
     session: Session = ctx.obj
-    said = Said.read(approve, edit, answer, reject, happened, again, note, by)
+    said = read_said(
+        approve=approve,
+        edit=edit,
+        answer=answer,
+        reject=reject,
+        happened=happened,
+        again=again,
+        note=note,
+        by=by,
+    )
     with kept_for_json(as_json):
         answered = block_on(_answer(session, run, key, said, crew, later, as_json=as_json))
     if answered.ran is not None:
@@ -80,83 +90,6 @@ def command(
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the command line says. `doubt` is "happened" or "again", and empty where it is about no step in doubt."""
-
-    answer: Answer
-    doubt: str = ""
-
-    @classmethod
-    def read(
-        cls,
-        approve: bool,
-        edit: str | None,
-        answer: str | None,
-        reject: bool,
-        happened: bool,
-        again: bool,
-        note: str,
-        by: str | None,
-    ) -> Said:
-        """The one thing that is said.
-
-        Raises:
-            InvalidInput: it is nothing or several things, or a value is not JSON.
-        """
-        from .....runtime.errors import InvalidInput
-        from .....runtime.events import Answer
-        from ..asking.going_on import login_name
-
-        who = login_name() if by is None else by
-        given = {
-            "--approve": approve,
-            "--edit": edit is not None,
-            "--answer": answer is not None and not happened,
-            "--reject": reject,
-            "--happened": happened,
-            "--again": again,
-        }
-        chosen = [option for option, there in given.items() if there]
-        if len(chosen) != 1:
-            raise InvalidInput(
-                f"Say one thing{f', not {len(chosen)}' if chosen else ''}: --approve, --edit JSON, --answer JSON or "
-                "--reject; of a step in doubt --happened or --again."
-            )
-        match chosen[0]:
-            case "--approve":
-                return cls(Answer(decision="approve", note=note, by=who))
-            case "--edit":
-                return cls(Answer(decision="edit", value=_json("--edit", edit or ""), note=note, by=who))
-            case "--reject":
-                return cls(Answer(decision="reject", note=note, by=who))
-            case "--again":
-                return cls(Answer(decision="reject", note=note, by=who), "again")
-            case option:
-                value = None if answer is None else _words("--answer", answer)
-                doubt = "happened" if option == "--happened" else ""
-                return cls(Answer(decision="answer", value=value, note=note, by=who), doubt)
-
-    def check(self, question: Question) -> None:
-        """Refuse what is said of a step in doubt where none is, and the other way round: `no` is not `run it`.
-
-        Raises:
-            InvalidRequest: it fits no question of this kind.
-        """
-        from .....runtime.errors import InvalidRequest
-
-        if question.in_doubt and not self.doubt:
-            raise InvalidRequest(
-                f"Step {question.name!r} of task {question.task_id!r} is in doubt: say --happened (and what it gave, "
-                "with --answer JSON), or --again to run it."
-            )
-        if self.doubt and not question.in_doubt:
-            raise InvalidRequest(
-                f"--{self.doubt} is about a step in doubt, and this is a question ({question.question}): "
-                f"choose one of {', '.join(f'--{choice}' for choice in question.choices)}."
-            )
-
-
-@dataclass(frozen=True)
 class Answered:
     """Which question was answered how, and what the run came to where it went on."""
 
@@ -176,54 +109,18 @@ async def _answer(
     *,
     as_json: bool,
 ) -> Answered:
+    from ....answering import answer_to, meant
     from ..asking.going_on import crew_of, open_sight
 
     async with open_sight(session, as_json=as_json) as sight:
         house = sight.house
         record = await house.store.find_run(which)
-        question = _chosen(await house.questions(record.id), key, record)
-        said.check(question)
+        question = meant(await house.questions(record.id), key or "", record)
+        answer = answer_to(question, said.word, said.value, note=said.note, by=said.by)
         stays = later or record.status == "running"
         crew = None if stays else crew_of(record, crew_file)
-        await house.answer(record.id, question.key, said.answer)
+        await house.answer(record.id, question.key, answer)
         if crew is None:
-            return Answered(record, question, said.answer)
+            return Answered(record, question, answer)
         outcome = await sight.resume(record.id, crew)
-        return Answered(record, question, said.answer, (outcome, await sight.summary(outcome)))
-
-
-def _chosen(questions: list[Question], key: str | None, record: RunRecord) -> Question:
-    """The question that is meant; without a key the only one there is."""
-    from .....runtime.errors import InvalidRequest
-    from .....runtime.questions import find_question
-    from ....telling import short_keys
-
-    if key is not None:
-        return find_question(questions, key, record.id)
-    if not questions:
-        raise InvalidRequest(f"Run {record.id} waits for no answer (it is {record.status}).")
-    if len(questions) > 1:
-        keys = ", ".join(short_keys(questions).values())
-        raise InvalidRequest(
-            f"Run {record.id} waits for {len(questions)} answers: name one of {keys} (crewgraph questions {record.id})."
-        )
-    return questions[0]
-
-
-def _json(option: str, text: str) -> Any:
-    from .....runtime.errors import InvalidInput
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(
-            f"{option} {text[:60]!r} is not JSON ({error}): put text in double quotes."
-        ) from None
-
-
-def _words(option: str, text: str) -> Any:
-    """JSON, or plain words; what begins like JSON has to be JSON, for an answer cannot be taken back."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return _json(option, text) if text[:1] in tuple('{["') else text
+        return Answered(record, question, answer, (outcome, await sight.summary(outcome)))
