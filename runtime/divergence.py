@@ -22,12 +22,24 @@ def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str
         times = "once" if len(same_name) == 1 else f"{len(same_name)} times"
         return f"{asked} once more: the journal holds it with these inputs only {times}."
     if same_name:
-        closest = min(same_name, key=lambda pair: (_used(pair[0]), -_likeness(pair[1], inputs)))
-        return f"{asked} with other inputs than the journal holds: {difference(closest[1], inputs)}."
+        held = likest(journal, task_id, name, inputs)
+        return f"{asked} with other inputs than the journal holds: {difference(held, inputs)}."
     if not known:
         return f"{asked}, and the journal holds no step of this task."
     names = ", ".join(dict.fromkeys(repr(held.get("name", "ask")) for _, held in known))
     return f"{asked}, which the journal does not hold (it holds {names})."
+
+
+def likest(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> JsonValue:
+    """The inputs of that step of this name in the journal which is most like it, those not read yet first."""
+    same_name = [
+        (step, held.get("inputs"))
+        for step, row in journal.steps.known(task_id)
+        if (held := fields(row)).get("name", "ask") == name
+    ]
+    if not same_name:
+        return None
+    return min(same_name, key=lambda pair: (_used(pair[0]), -_likeness(pair[1], inputs)))[1]
 
 
 def difference(old: JsonValue, new: JsonValue, where: str = "inputs") -> str:

@@ -180,9 +180,14 @@ class ReplayDiverged(CrewgraphError):
     """During a replay the code asked for a step that the journal does not hold.
 
     `place` is when, and as which event, the journal has what should have come instead: of several, the first counts.
+    `step` is the task and the name of the step, where one is asked for that is not held; `held` are the inputs of
+    the likest step of that name in the journal, `asked` those it is asked for with now.
     """
 
     code = "replay_diverged"
+    step: tuple[str, str] | None = None
+    held: object = None
+    asked: object = None
 
     def __init__(self, message: str, place: tuple[float, int] = (float("inf"), 0)) -> None:
         super().__init__(message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from .divergence import explain
+from .divergence import explain, likest
 from .doubt import in_doubt
 from .errors import BudgetExceeded, ReplayDiverged, Suspended
 from .events import StepErred
@@ -34,7 +34,13 @@ def unrecorded(journal: Journal, task_id: str, name: str, inputs: JsonValue, ste
                 return in_doubt(task_id, name, step.key)
             journal.stopped = True
             return Suspended(step.key, "The run ended here.")
-    return ReplayDiverged(explain(journal, task_id, name, inputs), place_of(journal, task_id))
+    diverged = ReplayDiverged(explain(journal, task_id, name, inputs), place_of(journal, task_id))
+    diverged.step, diverged.asked, diverged.held = (
+        (task_id, name),
+        inputs,
+        likest(journal, task_id, name, inputs),
+    )
+    return diverged
 
 
 def ends_otherwise(journal: Journal, task_id: str, now: str, *, failed: bool) -> ReplayDiverged | None:
