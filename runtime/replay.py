@@ -10,16 +10,20 @@ from .context import Listener, RunContext
 from .divergence import difference
 from .errors import CrewgraphError, ReplayDiverged, RunWaiting, Suspended
 from .events import PlanMade
+from .redaction import Redactor
 from .row import decode, fields, jsonable
 from .store import Store
 from .unrecorded import ended, recorded_end
 
 
-async def open_replay(store: Store, run_id: str, *, listeners: Iterable[Listener] = ()) -> RunContext:
+async def open_replay(
+    store: Store, run_id: str, *, listeners: Iterable[Listener] = (), redactor: Redactor | None = None
+) -> RunContext:
     """A context over the read-only journal of a run: run the same code with it, inside `to_its_end`.
 
     Takes a whole run id, a unique beginning of one, or ``last``. Steps are read from the journal, `emit` only
-    tells listeners, and budgets do not apply. The run's line is ``ctx.journal.record``.
+    tells listeners, and budgets do not apply. The run's line is ``ctx.journal.record``. `redactor` has to take out
+    the secrets that were taken out then, or the inputs of steps are not those of the journal.
 
     Where the code now does otherwise, `ReplayDiverged` names the first such step. Tasks side by side each go on as
     far as they can, so that it is the first one in the order of the journal, whichever came to it first.
@@ -28,7 +32,7 @@ async def open_replay(store: Store, run_id: str, *, listeners: Iterable[Listener
         NotFound: there is no such run.
         StoreError: the database cannot be read.
     """
-    return RunContext(await store.read_run(run_id), listeners=listeners)
+    return RunContext(await store.read_run(run_id), listeners=listeners, redactor=redactor)
 
 
 @contextmanager

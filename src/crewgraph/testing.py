@@ -1,0 +1,76 @@
+"""crewgraph.testing: for tests of crews. Models that need no engine, and past runs as fixtures.
+
+    from crewgraph.testing import replayed
+
+    async def test_prices_are_compared():
+        outcome = await replayed("tests/runs/prices.jsonl", crew)
+        assert outcome.answer.startswith("ink has the higher price")
+
+The test fails where the crew's code does otherwise than when the run was frozen, and names the first such step.
+The names below are loaded when they are first used.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from os import PathLike
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from .agents.crew import Crew
+    from .agents.testing import ForbiddenModel, ScriptedModel
+    from .runtime.context import Listener
+    from .runtime.past.frozen import freeze, frozen, frozen_events
+    from .runtime.store import Store
+    from .serving.house import Outcome
+
+_HOMES = {
+    "ForbiddenModel": "agents.testing",
+    "ScriptedModel": "agents.testing",
+    "freeze": "runtime.past.frozen",
+    "frozen": "runtime.past.frozen",
+    "frozen_events": "runtime.past.frozen",
+}
+
+__all__ = ["ForbiddenModel", "ScriptedModel", "freeze", "frozen", "frozen_events", "replayed"]
+
+
+async def replayed(path: str | PathLike[str], crew: "Crew", *, listeners: Iterable["Listener"] = ()) -> "Outcome":
+    """Replay a frozen run with your crew of today: no model, no tool, no database. What comes of it.
+
+    `listeners` are told of every event as it comes. A run that ended without an answer ends so again, with the same
+    error.
+
+    Raises:
+        ReplayDiverged: the code now does otherwise; the message names the first step.
+        NotFound: there is no such file.
+        InvalidRequest: it is not a frozen run, or was written by a newer version.
+        JournalTampered: its events are not what was written.
+    """
+    from .agents.testing import ForbiddenModel
+    from .runtime.context import RunContext
+    from .runtime.past.frozen import frozen
+    from .runtime.redaction import Redactor
+    from .runtime.replay import to_its_end
+    from .serving.house import House
+    from .serving.settings import Settings
+
+    journal = frozen(path)
+    assert journal.record is not None
+    settings = Settings()
+    ctx = RunContext(journal, listeners=listeners, redactor=Redactor(settings.secrets))
+    # A frozen run has no database, and its replay asks for none.
+    house = House(cast("Store", None), ForbiddenModel(), settings)
+    with to_its_end(ctx):
+        return await house.replay_journal(ctx, journal.record, crew)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crewgraph.testing' has no attribute {name!r}")
+    found = getattr(import_module(f".{_HOMES[name]}", __package__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
