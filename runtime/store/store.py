@@ -38,6 +38,7 @@ class SqlStore:
         self.database = database
         self._seal = seal
         self._reader = Reader(database, seal)
+        self._taking: set[int] = set()
 
     def on_holding(self, tell: Callable[[Holding], None]) -> None:
         """Have `tell` called, in the store's loop, when its claims are lost, regained or given up.
@@ -95,6 +96,12 @@ class SqlStore:
     async def open_run(self, which: str) -> Journal:
         """Claim a run to carry it on."""
         line = await self._claimed(await self._reader.line(which))
+        try:
+            return await self._opened(line)
+        finally:
+            self._taking.discard(line.number)
+
+    async def _opened(self, line: Line) -> Journal:
         try:
             story = await self._reader.story(line)
             record = await self._reader.record(line)
@@ -313,13 +320,16 @@ class SqlStore:
         """The line of a run that is ours now. Raises `StoreError` when somebody carries it out."""
         database = self.database
         await database.hold()
-        mine = line.owner == database.owner
-        if (mine and line.number in database.lanes) or not await database.claim(line.number, line.owner):
-            by = "this process" if mine else "another process"
-            raise StoreError(
-                f"Run {line.id} is being carried out by {by}: wait for it to end, or stop it first."
-            )
-        return await self._reader.line(line.id)  # as it was left by whoever had it until now
+        if line.number in database.lanes or line.number in self._taking:
+            raise _taken(line.id, "this process")
+        self._taking.add(line.number)
+        try:
+            if not await database.claim(line.number, line.owner):
+                raise _taken(line.id, "another process")
+            return await self._reader.line(line.id)  # as it was left by whoever had it until now
+        except BaseException:
+            self._taking.discard(line.number)
+            raise
 
     async def _give_back(self, lines: Iterable[Line]) -> None:
         owner = self.database.owner
@@ -340,6 +350,8 @@ class SqlStore:
         except BaseException:
             await self._give_back(claimed)
             raise
+        finally:
+            self._taking.difference_update(line.number for line in claimed)
         await self.database.scrub()
 
     async def _prune(self, line: Line) -> bool:
@@ -353,6 +365,10 @@ class SqlStore:
 
     def _no_free_id(self) -> StoreError:
         return StoreError(f"No free id could be found in {self.database.name}: try again in a second.")
+
+
+def _taken(run_id: str, by: str) -> StoreError:
+    return StoreError(f"Run {run_id} is being carried out by {by}: wait for it to end, or stop it first.")
 
 
 def _new_id(letter: str, now: float) -> str:
