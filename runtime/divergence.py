@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import JsonValue
 
 from .journal import Journal
@@ -15,7 +17,7 @@ def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str
     """One sentence: which step was asked for, and what the journal holds instead."""
     asked = f"Replay of run {journal.run_id} diverged: {_place(task_id)} now asks for step {name!r}"
     known = [(step, fields(row)) for step, row in journal.steps.known(task_id)]
-    same_name = [(step, held.get("inputs")) for step, held in known if held.get("name", "ask") == name]
+    same_name = [(step, _inputs(held)) for step, held in known if held.get("name", "ask") == name]
     if broken_off := [step for step, held in same_name if held == inputs and not step.outcomes]:
         return f"{asked}, which was begun and has no result: the run broke off there ({broken_off[0].key})."
     if same_name and all(held == inputs for _, held in same_name):
@@ -33,7 +35,7 @@ def explain(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> str
 def likest(journal: Journal, task_id: str, name: str, inputs: JsonValue) -> JsonValue:
     """The inputs of that step of this name in the journal which is most like it, those not read yet first."""
     same_name = [
-        (step, held.get("inputs"))
+        (step, _inputs(held))
         for step, row in journal.steps.known(task_id)
         if (held := fields(row)).get("name", "ask") == name
     ]
@@ -65,6 +67,14 @@ def difference(old: JsonValue, new: JsonValue, where: str = "inputs") -> str:
         lead = "…" if start else ""
         return f"{where}: {lead}{_show(old[start:])} → {lead}{_show(new[start:])}"
     return f"{where}: {_show(old)} → {_show(new)}"
+
+
+def _inputs(held: dict[str, Any]) -> JsonValue:
+    """What went into a step; into a question, its words and what it is about."""
+    if "question" in held:
+        return {"question": held["question"], "about": held.get("about")}
+    inputs: JsonValue = held.get("inputs")
+    return inputs
 
 
 def _place(task_id: str) -> str:
