@@ -90,6 +90,8 @@ class Journal:
         """What all finished steps together have used."""
         self.seconds = 0.0
         """Seconds of work in earlier sittings."""
+        self.charged = Cost()
+        """What of `spent` was told by `charge`: it stands in other runs, which carried tasks of this one."""
         self.added: list[TasksAdded] = []
         """How the graph has grown, in earlier sittings and in this one."""
         self.given_plan: PlanMade | None = None
@@ -244,6 +246,7 @@ class Journal:
         """Count what a task has used elsewhere: `total` is all of it, and the part that was not known is given back."""
         new = total - self.task_cost(task_id)
         self._charge(task_id, new)
+        self.charged += new
         return new
 
     @property

@@ -114,7 +114,9 @@ class RunSink:
 
     def _rest(self, journal: Journal, row: EventRow, event: Event) -> Statement:
         status = _RESTING[row.kind]
-        spent = journal.spent if self._elsewhere is None else journal.spent - self._elsewhere
+        spent = journal.spent - journal.charged
+        if self._elsewhere is not None:
+            spent = spent - self._elsewhere
         values = (
             status,
             None if status == "waiting" else row.at,

@@ -40,6 +40,11 @@ class SqlStore:
         self._reader = Reader(database, seal)
         self._taking: set[int] = set()
 
+    @property
+    def seal(self) -> Seal:
+        """What everything that people said is closed with before it is kept."""
+        return self._seal
+
     def on_holding(self, tell: Callable[[Holding], None]) -> None:
         """Have `tell` called, in the store's loop, when its claims are lost, regained or given up.
 
