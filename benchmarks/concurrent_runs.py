@@ -1,11 +1,12 @@
 """A thousand runs at once in one process: each a chain of 10 tasks of 100 ms, so that 1.0 s would be ideal.
 
 crewgraph's runs are durable (one SQLite file, `read_only` steps, and `once` steps beside them); LangGraph's
-functional API runs without a checkpointer. Memory is what the process holds at its highest beyond what it held
-before the runs began (a few runs have warmed it up), divided by the runs.
+functional API runs without a checkpointer. Graph and flow are made once and run a thousand times; beside them stand
+crewgraph's runs with a graph each of its own, as planned ones have. Memory is what the process holds at its highest
+beyond what it held before the runs began (a few runs have warmed it up), divided by the runs.
 
-Figures, medians: `seconds` until the last run is finished and committed, `kb_per_run`; the same with `once_` and
-`langgraph_` before them.
+Figures, medians: `seconds` until the last run is finished and committed, `kb_per_run`; the same with `once_`,
+`own_graph_` and `langgraph_` before them.
 
     python benchmarks/concurrent_runs.py [--quick] [--json -]
 """
@@ -58,12 +59,15 @@ async def all_at_once(run: OneRun) -> Figures:
     return {"seconds": seconds, "kb_per_run": (highest - before) / 1024 / RUNS}
 
 
-async def crewgraph(folder: Path, effect: Any) -> Figures:
+async def crewgraph(folder: Path, kind: str) -> Figures:
     from crewgraph import Task, TaskResult
     from crewgraph.runtime.context import RunContext
     from crewgraph.runtime.events import RunFinished, RunStarted
     from crewgraph.runtime.scheduler import execute
     from crewgraph.runtime.store import open_store
+
+    effect: Any = "once" if kind == "once" else "read_only"
+    shared = task_graph(chain(TASKS))
 
     async def work() -> int:
         await asyncio.sleep(SLEEP)
@@ -78,7 +82,8 @@ async def crewgraph(folder: Path, effect: Any) -> Figures:
             async with await store.create_run("bench", "go") as journal:
                 ctx = RunContext(journal)
                 await ctx.emit(RunStarted(crew="bench", request="go"))
-                await execute(task_graph(chain(TASKS)), worker, ctx)
+                graph = task_graph(chain(TASKS)) if kind == "own_graph" else shared
+                await execute(graph, worker, ctx)
                 await ctx.emit(RunFinished(answer="done"))
 
         return await all_at_once(run)
@@ -114,6 +119,7 @@ async def child(name: str) -> Figures:
 WHO = {
     "crewgraph:read_only": "crewgraph, durable (SQLite)",
     "crewgraph:once": "crewgraph, durable, every step `once`",
+    "crewgraph:own_graph": "crewgraph, durable, a graph for each run",
     "langgraph": "LangGraph functional, not durable",
 }
 
@@ -136,8 +142,9 @@ def main() -> int:
         f"{RUNS:,} runs at once of {TASKS} tasks of {SLEEP * 1000:.0f} ms", ("", "seconds", "KB a run"), rows
     )
     figures = dict(middle["crewgraph:read_only"])
-    figures |= {f"once_{name}": value for name, value in middle["crewgraph:once"].items()}
-    figures |= {f"langgraph_{name}": value for name, value in middle["langgraph"].items()}
+    for who in ("crewgraph:once", "crewgraph:own_graph", "langgraph"):
+        short = who.removeprefix("crewgraph:")
+        figures |= {f"{short}_{name}": value for name, value in middle[who].items()}
     return finish(options, figures)
 
 
