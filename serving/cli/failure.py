@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ...runtime.errors import CrewgraphError, EngineError, RunWaiting, TaskFailed
+from ...runtime.errors import CrewgraphError, EngineError, ReplayDiverged, RunWaiting, TaskFailed
 from .screens.text import one_line
 
 INTERRUPTED = 130
@@ -33,6 +34,7 @@ class Waiting(RunWaiting):
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_CUT = 2_000
 
 
 class Failure(NamedTuple):
@@ -51,9 +53,15 @@ class Failure(NamedTuple):
             cause = error.__cause__
             kind = cause if isinstance(error, TaskFailed) and isinstance(cause, EngineError) else error
             told: dict[str, Any] = {"run_id": error.run_id} if error.run_id else {}
+            below: list[str] = []
             if isinstance(error, Waiting):
                 told["questions"] = error.questions
-            return cls(one_line(str(error)), kind.exit_code, kind.code, told)
+            if isinstance(error, ReplayDiverged) and error.step is not None:
+                task_id, step = error.step
+                told |= {"task": task_id, "step": step, "journal": error.held, "asked": error.asked}
+                if error.held is not None:
+                    below = [f"  the journal: {_shown(error.held)}", f"  the code:    {_shown(error.asked)}"]
+            return cls(one_line(str(error)), kind.exit_code, kind.code, told, below)
         if isinstance(error, Stopped):
             return cls(str(error), error.exit_code, "stopped")
         if isinstance(error, KeyboardInterrupt):
@@ -70,3 +78,7 @@ class Failure(NamedTuple):
         if debug:
             traceback.print_exception(error, file=sys.stderr)
         print("\n".join([f"crewgraph: {self.sentence}", *self.below]), file=sys.stderr, flush=True)
+
+
+def _shown(inputs: object) -> str:
+    return one_line(json.dumps(inputs, ensure_ascii=False, default=str), _CUT)

@@ -30,7 +30,8 @@ def can_ask() -> bool:
 async def ask_person(run_id: str, questions: Sequence[Question], by: str) -> list[tuple[Question, Answer]]:
     """What the person says to these questions, one after the other; nothing to those left for later."""
     given: list[tuple[Question, Answer]] = []
-    _say(f"\nRun {run_id} waits for you.")
+    _say("")
+    _say(f"Run {run_id} waits for you.")
     for question in questions:
         for line in question_lines(question):
             _say(f"  {line}")
@@ -107,4 +108,12 @@ async def typed_line(prompt: str) -> str | None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """A line on stderr, wrapped between words under its own indentation."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    indent = len(line) - len(line.lstrip(" "))
+    Console(stderr=True, highlight=False).print(
+        Padding(Text(line.strip(" ")), (0, 0, 0, indent), expand=False)
+    )

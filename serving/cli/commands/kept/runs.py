@@ -75,11 +75,11 @@ def _print(records: list[RunRecord]) -> None:
     columns = [
         Column("RUN"),
         Column("STATE"),
-        Column("STARTED"),
-        Column("TOOK", right=True),
-        Column("TOKENS", right=True),
-        Column("CREW", most=12),
-        *([Column("TENANT", most=12)] if any(record.tenant for record in records) else []),
+        Column("STARTED", spare=3),
+        Column("TOOK", right=True, spare=2),
+        Column("TOKENS", right=True, spare=1),
+        Column("CREW", most=12, spare=5),
+        *([Column("TENANT", most=12, spare=4)] if any(record.tenant for record in records) else []),
         Column("REQUEST", rest=True),
     ]
     tenants = any(record.tenant for record in records)

@@ -77,7 +77,7 @@ def _print(threads: list[tuple[ThreadRecord, list[ThreadMessage]]]) -> None:
         Column("THREAD"),
         Column("BEGUN"),
         Column("MESSAGES", right=True),
-        Column("CREW", most=16),
+        Column("CREW", most=16, spare=1),
         Column("LAST SAID", rest=True),
     ]
     rows = [

@@ -45,5 +45,6 @@ async def _replay(
         async with House.open(session.settings, on_progress=screen.progress, engine=False) as house:
             record = await house.store.find_run(which)
             crew = crew_of(record, crew_file)
+            screen.recall(await house.store.events(record.id))
             outcome = await house.replay(record.id, crew, listeners=[screen.event])
     return outcome, screen.view.summary
