@@ -25,7 +25,7 @@ def ending(
     for error in (*held_up, *failures.values()):
         if isinstance(error, StepInDoubt):
             return error
-    kept = f"The {finished} finished tasks are kept"
+    kept = f"The {finished} finished task{' is' if finished == 1 else 's are'} kept"
     waiting = [error for error in held_up if not isinstance(error, StepInDoubt)]
     asks = f" {_questions(waiting)} for an answer as well." if waiting else ""
     if planning is not None:

@@ -69,6 +69,8 @@ def _waits(
                 f"{task_id!r} is to wait for added tasks and is not in the graph: name tasks that are."
             )
         more = tuple(dict.fromkeys(other for other in added if other not in unit.needs))
+        if more and unit.state in ("skipped", "passed_over"):
+            continue  # it is not begun, and will not be
         if more and unit.state not in ("waiting", "ready"):
             raise InvalidGraph(
                 f"{task_id!r} cannot wait for added tasks, for it has begun or is over: name tasks that are not begun."
