@@ -28,7 +28,7 @@ from .events import (
 )
 from .redaction import REDACTED, Redactor
 from .row import EventRow, decode, encode, fields, link
-from .steps import StepIndex
+from .steps import Step, StepIndex
 
 if TYPE_CHECKING:
     from .store import RunRecord
@@ -53,8 +53,8 @@ class Sink(Protocol):
         """Wait until every row that was put is safe. Raises as `put` does."""
         ...
 
-    async def answers(self) -> list[tuple[str, Answer]]:
-        """What people have answered to this run's questions, the first answer first: key and answer."""
+    async def answers(self) -> list[tuple[str, float, Answer]]:
+        """What people have answered to this run's questions: key, when it was asked, answer."""
         ...
 
     async def release(self) -> None:
@@ -186,9 +186,9 @@ class Journal:
         if self._sink is None or self.read_only:
             return []
         taken: list[str] = []
-        for key, answer in await self._sink.answers():
+        for key, asked, answer in await self._sink.answers():
             step = self.steps.find(key)
-            if step is None or not step.begun or step.intent is None:
+            if step is None or not step.begun or step.intent is None or step.intent.at != asked:
                 continue
             if step.intent.kind == "asked":
                 event = Answered(
@@ -198,8 +198,7 @@ class Journal:
                     name=str(fields(step.intent).get("name", "ask")),
                     answer=answer,
                 )
-                await self.append(event)
-                step.read = len(step.outcomes) - 1
+                await self._come_out(step, event)
             else:
                 await self.settle(key, happened=answer.decision != "reject", output=answer.value)
             taken.append(key)
@@ -282,8 +281,15 @@ class Journal:
                 code=StepInDoubt.code,
             )
         )
-        await self.append(event)
-        step.read = 0 if happened else len(step.outcomes)
+        await self._come_out(step, event)
+
+    async def _come_out(self, step: Step, event: Event) -> None:
+        """Write how a step came out. Whoever asks for it from now on, also before this is safe, is still to be told."""
+        told = step.read
+        safe = self.write(event, wait=True)
+        step.read = told
+        if safe is not None:
+            await safe
 
     async def aclose(self) -> None:
         """Give the run back, so that another process may carry it on."""

@@ -33,7 +33,7 @@ _plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Whole(NamedTuple):
-    """A run as it is exchanged: its record, its rows, answers (key, time, answer) left for it."""
+    """A run as it is exchanged: its record, its rows, answers (key, when it was asked, answer) left for it."""
 
     record: RunRecord
     rows: list[EventRow]

@@ -71,10 +71,10 @@ class RunSink:
         """Wait until every row that was put is safe."""
         await write(self._database, lane=self._lane)
 
-    async def answers(self) -> list[tuple[str, Answer]]:
+    async def answers(self) -> list[tuple[str, float, Answer]]:
         """What people have answered to this run's questions."""
         found = await self._database.fetch(ANSWERS, (self._lane.number,))
-        return [(key, Answer.model_validate_json(self._seal.open(body))) for key, _, body in found]
+        return [(key, asked, Answer.model_validate_json(self._seal.open(body))) for key, asked, body in found]
 
     async def release(self) -> None:
         """Give the run back. A run at rest is nobody's already, and closing the store gives back all."""

@@ -210,7 +210,7 @@ class SqlStore:
         question.check(answer)
         body = self._seal.close(answer.model_dump_json())
         number = asked[question.key][0].line.number
-        written = await write(self.database, Statement(ANSWER, (number, question.key, time.time(), body)))
+        written = await write(self.database, Statement(ANSWER, (number, question.key, question.since, body)))
         if not written.changed:
             raise InvalidRequest(f"Question {question.key} of run {line.id} has been answered already.")
 

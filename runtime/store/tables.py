@@ -105,13 +105,16 @@ class BlobRefRow(_Table, table=True):
 
 
 class AnswerRow(_Table, table=True):
-    """What a person answered to a question of a run; the first answer counts."""
+    """What a person answered to a question of a run, asked at `at`; the first answer counts.
+
+    A step may be in doubt twice under one key, and an answer to the first doubt is none to the second.
+    """
 
     __tablename__ = "answers"  # pyright: ignore[reportAssignmentType]
 
     run: int = Field(primary_key=True)
     key: str = Field(primary_key=True)
-    at: float
+    at: float = Field(primary_key=True)
     body: str
 
 

@@ -47,7 +47,7 @@ class Tape:
     async def flush(self) -> None:
         pass
 
-    async def answers(self) -> list[tuple[str, Answer]]:
+    async def answers(self) -> list[tuple[str, float, Answer]]:
         return []
 
     async def release(self) -> None:

@@ -16,6 +16,10 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY_SECONDS = 30.0
 
 
+_NO_ROOM_FOR_INDEX = 4874
+"""SQLITE_IOERR_SHMSIZE: on a quite full disk SQLite cannot make the file beside its log, and calls it that."""
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A bare connection in autocommit mode, usable from any one thread at a time. Raises `sqlite3.Error`."""
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -66,7 +70,12 @@ def refusal(path: Path, error: Exception) -> StoreError:
     """The one sentence for a database that cannot be used."""
     reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
+    whole = getattr(error, "sqlite_errorcode", 0)
+    if (
+        code == sqlite3.SQLITE_FULL
+        or whole == _NO_ROOM_FOR_INDEX
+        or getattr(error, "errno", 0) == errno.ENOSPC
+    ):
         mend = "free some space, then resume the run"
     elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         mend = "another program holds it; close that one and try again"

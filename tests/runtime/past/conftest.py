@@ -42,19 +42,22 @@ class Memory:
     async def flush(self) -> None:
         await asyncio.sleep(0)
 
-    async def answers(self) -> list[tuple[str, Answer]]:
+    async def answers(self) -> list[tuple[str, float, Answer]]:
         return []
 
     async def release(self) -> None:
         pass
 
 
-Kind = Literal["read_only", "once", "idempotent", "now", "twice", "handled", "side_by_side"]
+Kind = Literal["read_only", "once", "idempotent", "now", "twice", "handled", "flaky", "grow", "side_by_side"]
 
 
 @dataclass(frozen=True)
 class Op:
-    """One thing a task's code does. `inner` are the steps that go on side by side."""
+    """One thing a task's code does. `inner` are the steps that go on side by side.
+
+    A `handled` step fails and the code goes on; a `flaky` one fails the first attempt of its task; `grow` adds a task.
+    """
 
     kind: Kind
     name: str
@@ -77,7 +80,7 @@ class Program:
         seen = digest(
             task.args, task.description, {need: ctx.results[need].value for need in sorted(ctx.results)}
         )
-        for op in self.ops[task.id]:
+        for op in self.ops.get(task.id.partition(".")[0], ()):
             seen = digest(seen, await self._do(op, task.id, ctx, seen))
         return TaskResult(value=seen, text=f"{task.id}: {seen}")
 
@@ -93,6 +96,13 @@ class Program:
                     return await self._step(op.name, task_id, ctx, seen, fails=True)
                 except ToolError as error:
                     return str(error)
+            case "flaky":
+                return await self._step(op.name, task_id, ctx, seen, fails=not ctx.failed_attempts(task_id))
+            case "grow":
+                await ctx.add_tasks(
+                    [Task(id=f"{task_id}-{op.name}", description="added", args={"seen": seen})]
+                )
+                return None
             case "side_by_side":
                 async with asyncio.TaskGroup() as group:
                     going = [group.create_task(self._do(one, task_id, ctx, seen)) for one in op.inner]

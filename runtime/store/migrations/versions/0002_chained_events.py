@@ -47,7 +47,7 @@ def upgrade() -> None:
         "answers",
         sa.Column("run", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("key", sa.String(), primary_key=True),
-        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("at", sa.Float(), primary_key=True),
         sa.Column("body", sa.String(), nullable=False),
     )
     op.create_table(
