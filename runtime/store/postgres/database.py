@@ -61,6 +61,7 @@ class PostgresDatabase:
         self._wake = asyncio.Event()
         self._session: Session | None = None
         self._held = False
+        self._said: Holding = "regained"
         self._engine: AsyncEngine | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -162,6 +163,8 @@ class PostgresDatabase:
         """Write these, through as many sessions as it takes; each is told what became of it."""
         proof: Proof | None = None
         while True:
+            if proof is None and not (group := _sound(group)):
+                return
             if (error := await self._have_session()) is not None:
                 _tell([(unit, unit.lane.fail(error) if unit.lane is not None else error) for unit in group])
                 return
@@ -172,7 +175,8 @@ class PostgresDatabase:
                     _wrote(group, proof.results)
                     return
                 proof = None
-                group = _sound(group)
+                if not (group := _sound(group)):  # some may have been lost with the earlier session
+                    return
                 _wrote(group, await session.write(group))
                 return
             except Broken as broken:
@@ -230,8 +234,9 @@ class PostgresDatabase:
             self._wake.set()
 
     def _say(self, what: Holding) -> None:
-        if self.on_holding is not None and not self.closed:
+        if self.on_holding is not None and not self.closed and what != self._said:
             self.on_holding(what)
+        self._said = what
 
     def _alive(self) -> bool:
         return self._session is not None and self._session.alive

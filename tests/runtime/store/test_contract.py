@@ -75,7 +75,11 @@ async def test_a_run_is_kept_with_all_that_was_said_of_it(opener: Opener) -> Non
     assert record.finished is not None
     assert record.finished >= record.created
     assert record.seconds == pytest.approx(journal.worked)
-    assert [event.kind for event in await store.events(record.id)] == ["run_started", "step_finished", "run_finished"]
+    assert [event.kind for event in await store.events(record.id)] == [
+        "run_started",
+        "step_finished",
+        "run_finished",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,9 @@ async def test_a_large_value_is_kept_once_and_read_back_whole(any_store: SqlStor
         async with await any_store.create_run("crew", "r") as journal:
             await write_all(journal, step(LONG), step(LONG, key="k2"), step(LONG + "x", key="k3"))
     assert await any_store.database.fetch("SELECT count(*) FROM blobs") == [(2,)]
-    outputs = [event.output for event in await any_store.events(journal.run_id) if isinstance(event, StepFinished)]
+    outputs = [
+        event.output for event in await any_store.events(journal.run_id) if isinstance(event, StepFinished)
+    ]
     assert outputs == [LONG, LONG, LONG + "x"]
     async with await any_store.open_run(journal.run_id) as resumed:
         found = resumed.steps.find("k3")
@@ -280,7 +286,7 @@ async def test_many_runs_of_one_second_have_ids_of_their_own(any_store: SqlStore
 
 async def test_a_run_may_have_an_id_of_its_makers_choice_once(any_store: SqlStore) -> None:
     assert (await any_store.create_run("crew", "r", run_id="r-mine")).run_id == "r-mine"
-    with pytest.raises(StoreError, match="There is a run 'r-mine' .* already"):
+    with pytest.raises(StoreError, match=r"There is a run 'r-mine' .* already"):
         await any_store.create_run("crew", "r", run_id="r-mine")
 
 
@@ -426,7 +432,9 @@ async def test_a_run_carried_for_another_is_part_of_it(any_store: SqlStore) -> N
     await parent.append(step(key="own", tokens=1))
     child = await waiting(any_store, parent=parent.run_id, tenant="a", run_id=f"{parent.run_id}.t")
     await write_all(
-        child, RunStarted(at=2.0, crew="c", request="r"), step(LONG, key="theirs", task_id="t", tokens=10, money=1.0)
+        child,
+        RunStarted(at=2.0, crew="c", request="r"),
+        step(LONG, key="theirs", task_id="t", tokens=10, money=1.0),
     )
     await any_store.answer(parent.run_id, "question-1", Answer(decision="approve"))
     assert await child.take_answers() == ["question-1"]
@@ -507,7 +515,9 @@ async def test_threads_and_their_messages(any_store: SqlStore) -> None:
         await any_store.add_message(thread.id, "user", f"hello {number}", run_id="r-1")
     messages = await any_store.messages(thread.id)
     assert [message.content for message in messages] == [f"hello {n}" for n in range(5)]
-    assert {(message.thread_id, message.role, message.run_id) for message in messages} == {(thread.id, "user", "r-1")}
+    assert {(message.thread_id, message.role, message.run_id) for message in messages} == {
+        (thread.id, "user", "r-1")
+    }
     assert (await any_store.thread(thread.id)).title == "greetings"
     assert [found.id for found in await any_store.list_threads()] == [other.id, thread.id]
     assert [found.id for found in await any_store.list_threads(1)] == [other.id]
