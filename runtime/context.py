@@ -234,8 +234,8 @@ class RunContext:
                         choices=tuple(choices),
                     )
                 )
-            if step.key in await journal.take_answers():
-                row = step.next_outcome()
+            await journal.take_answers()
+            row = step.next_outcome()
         if row is None:
             if journal.read_only and not step.begun:
                 raise unrecorded(journal, self.task_id, name, data, step)
