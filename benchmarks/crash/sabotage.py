@@ -1,0 +1,67 @@
+"""Sabotage: a runtime that breaks its promises on purpose, so that a test can see whether the sweep finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from crash.trap import replace
+from crewgraph.runtime.events import Event, StepFinished, StepIntended
+from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.live_step import LiveStep
+
+
+async def _nothing() -> None:
+    return None
+
+
+def forget_intents() -> None:
+    """Intents are not journalled."""
+    write = Journal.write
+
+    def careless(journal: Journal, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
+        if isinstance(event, StepIntended):
+            return _nothing() if wait else None
+        return write(journal, event, wait=wait)
+
+    replace(Journal, "write", careless)
+
+
+def forget_results() -> None:
+    """Results are said to be safe and are not journalled, nine of ten are."""
+    write = Journal.write
+
+    def careless(journal: Journal, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
+        if isinstance(event, StepFinished) and event.key[0] in "0":
+            return _nothing() if wait else None
+        return write(journal, event, wait=wait)
+
+    replace(Journal, "write", careless)
+
+
+def run_again() -> None:
+    """A step in doubt is run again unasked."""
+
+    async def settled(self: LiveStep[Any]) -> bool:
+        return False
+
+    replace(LiveStep, "settled", settled)
+
+
+def do_not_wait() -> None:
+    """What is said to be safe may still be on its way."""
+    write = Journal.write
+
+    def hasty(journal: Journal, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
+        write(journal, event)
+        return _nothing() if wait else None
+
+    replace(Journal, "write", hasty)
+
+
+WAYS: dict[str, Callable[[], None]] = {
+    "forget-intents": forget_intents,
+    "forget-results": forget_results,
+    "run-again": run_again,
+    "do-not-wait": do_not_wait,
+}
