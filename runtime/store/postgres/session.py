@@ -290,7 +290,9 @@ def refusal_of(unit: Unit, error: Exception) -> StoreError:
     elif isinstance(error, asyncpg.InsufficientResourcesError):
         refused = StoreError(f"PostgreSQL cannot write ({error}): free some space, then resume the run.")
     else:
-        refused = StoreError(f"PostgreSQL refused what was to be written ({error}).")
+        refused = StoreError(
+            f"PostgreSQL refused what was to be written ({error.args[0] if error.args else error})."
+        )
     return refused if unit.lane is None else unit.lane.fail(refused)
 
 
