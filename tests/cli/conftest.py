@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
+import select
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import termios
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -42,6 +49,66 @@ crew = Crew(
 '''
 """A crew that needs no model. Its second task waits until a file called `gate` is there."""
 
+BUYING = '''
+import os
+from pathlib import Path
+
+from crewgraph import Agent, Condition, Crew, Retry, Task, tool
+
+HERE = Path(__file__).parent
+
+
+@tool
+def price(item: str) -> int:
+    """The price of an item."""
+    return int((HERE / "price").read_text())
+
+
+@tool
+def shaky(n: int) -> int:
+    """A number, at the second try."""
+    if not (HERE / "tried").exists():
+        (HERE / "tried").touch()
+        raise RuntimeError("not yet")
+    return n
+
+
+@tool(effect="once", approval=True)
+def pay(amount: int, to: str) -> str:
+    """Pay an amount to somebody."""
+    with (HERE / "paid").open("a") as paid:
+        paid.write(f"{to}={amount} ")
+    if (HERE / "die").exists():
+        os._exit(9)
+    return f"paid {amount} to {to}"
+
+
+crew = Crew(
+    name="buying",
+    agents=[Agent("clerk", "Pay bills.", tools=[price, shaky, pay])],
+    tasks=[
+        Task(id="look", description="look the price up", tool="price", args={"item": "tea"}, agent="clerk"),
+        Task(
+            id="shake", description="a number", tool="shaky", args={"n": 4}, agent="clerk",
+            retry=Retry(attempts=2, wait=0),
+        ),
+        Task(
+            id="dear", description="only if dear", tool="price", args={"item": "gold"}, agent="clerk",
+            when=Condition(value="$shake.value", test="above", to=5),
+        ),
+        Task(
+            id="pay", description="pay the bill", tool="pay", args={"amount": 30, "to": "Ann"}, agent="clerk",
+            depends_on=("look", "dear"),
+        ),
+        Task(
+            id="sum", description="add up", tool="price", args={"item": "$pay.value"}, agent="clerk",
+        ),
+    ],
+)
+'''
+"""A crew that asks before it pays, tries one task again, passes one over, and dies while paying where a file says so."""
+
+PROGRAM = (sys.executable, "-m", "crewgraph.serving.cli.main")
 Start = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -61,15 +128,29 @@ def crew_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(home: Path) -> Iterator[Start]:
+def buying(tmp_path: Path) -> Path:
+    """The buying crew; a price is 7."""
+    (tmp_path / "price").write_text("7")
+    file = tmp_path / "buying.py"
+    file.write_text(BUYING)
+    return file
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    """What every command is started with."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CREWGRAPH_")}
+    return {**inherited, "CREWGRAPH_HOME": str(home), "FORCE_COLOR": "1", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Start]:
     """Begin `crewgraph …` in a process of its own."""
     begun: list[subprocess.Popen[str]] = []
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CREWGRAPH_")}
-    environment = {**inherited, "CREWGRAPH_HOME": str(home), "FORCE_COLOR": "1", "PYTHONUTF8": "1"}
 
     def start(*arguments: str | Path, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "crewgraph.serving.cli.main", *map(str, arguments)],
+            [*PROGRAM, *map(str, arguments)],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -97,3 +178,62 @@ def crewgraph(start: Start) -> Run:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return run
+
+
+class Terminal:
+    """A person at a terminal, `width` signs wide, in which a command runs."""
+
+    def __init__(self, arguments: Sequence[str | Path], environment: dict[str, str], width: int) -> None:
+        self.seen = ""
+        self._mine, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+        self._process = subprocess.Popen(
+            [*PROGRAM, *map(str, arguments)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**environment, "TERM": "xterm-256color", "NO_COLOR": "1"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._end = time.monotonic() + 60
+
+    def see(self, words: str) -> None:
+        """Wait until these words are on the screen."""
+        while words not in self.seen:
+            assert self._read(), f"{words!r} never came: {self.seen}"
+
+    def type(self, line: str) -> None:
+        """Type a line; what was on the screen until now is forgotten."""
+        self.seen = ""
+        os.write(self._mine, f"{line}\n".encode())
+
+    def leave(self) -> int:
+        """Wait until the command has ended; its exit code."""
+        while self._read():
+            pass
+        os.close(self._mine)
+        return self._process.wait(10)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._mine], [], [], max(0.0, self._end - time.monotonic()))
+        assert ready, f"nothing more came: {self.seen}"
+        try:
+            piece = os.read(self._mine, 65536)
+        except OSError:  # nobody is at the other end any more
+            return False
+        self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", piece.decode(errors="replace"))
+        return bool(piece)
+
+
+Terminals = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str]) -> Terminals:
+    """Begin `crewgraph …` in a terminal."""
+
+    def begin(*arguments: str | Path, width: int = 100) -> Terminal:
+        return Terminal(arguments, environment, width)
+
+    return begin
