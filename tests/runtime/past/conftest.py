@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class Program:
         seen = digest(
             task.args, task.description, {need: ctx.results[need].value for need in sorted(ctx.results)}
         )
-        for op in self.ops.get(task.id.partition(".")[0], ()):
+        for op in self.ops.get(re.sub(r"\.\d+", "", task.id), ()):
             seen = digest(seen, await self._do(op, task.id, ctx, seen))
         return TaskResult(value=seen, text=f"{task.id}: {seen}")
 
@@ -152,6 +153,11 @@ class Program:
         await self.run(Journal("r", sink=sink))
         self.calls.clear()
         return [decode(row) for row in sink.rows]
+
+    async def replayed(self, events: Sequence[Event]) -> str:
+        """The answer of a replay of these events."""
+        rows = [encode(seq, event) for seq, event in enumerate(events, 1)]
+        return await self.run(Journal("r", rows, read_only=True))
 
     async def carried_on(self, events: Sequence[Event]) -> list[Event]:
         """All events of a run that began with these and went on, in memory."""
