@@ -10,5 +10,6 @@ from .graph import Task, TaskResult
 Worker = Callable[[Task, RunContext], Awaitable[TaskResult]]
 """Gets a task whose argument references are resolved, and a context whose `results` hold what the task needs.
 
-An exception means that the task failed; everything that does not need it goes on.
+Of a task with `each` it gets one entry at a time, with an id of its own (``t.0``). An exception means that this attempt
+failed; whether there is another is the scheduler's to decide, and everything that does not need the task goes on.
 """
