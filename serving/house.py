@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-from pydantic import JsonValue
 
 from ..agents.aptitude import Aptitude, probe
 from ..agents.crew import Crew
@@ -17,21 +16,20 @@ from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
 from ..runtime.errors import CrewgraphError, InvalidRequest, NotFound
-from ..runtime.events import Answer, PlanMade, RunFinished
+from ..runtime.events import PlanMade, RunFinished
 from ..runtime.journal import Journal
 from ..runtime.lanes import Lanes
-from ..runtime.questions import Question, find_question, open_questions
 from ..runtime.redaction import Redactor
 from ..runtime.replay import open_replay
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
+from .archive import Archive
 from .lazy_client import LazyClient, NoEngine, OtherModel
 from .settings import MAX_REQUEST_CHARS, Settings
 from .tenants import TenantBudget, Tenants, read_tenants
 
 if TYPE_CHECKING:
     from ..runtime.past.bisect import Culprit
-    from ..runtime.past.diff import RunDiff
     from .engines.progress import Progress
 
 
@@ -47,7 +45,7 @@ class Outcome:
     tokens: int
 
 
-class House:
+class House(Archive):
     """Runs crews: one store, one engine, any number of runs at once. Made by `House.open`."""
 
     def __init__(
@@ -59,7 +57,7 @@ class House:
         lanes: Lanes | None = None,
         tenants: Mapping[str, TenantBudget] | None = None,
     ) -> None:
-        self.store = store
+        super().__init__(store)
         self.client = client
         self._aptitudes = Aptitudes(settings)
         self._lanes = lanes or Lanes()
@@ -213,11 +211,15 @@ class House:
             CrewgraphError: it ended without an answer again.
         """
         record = await self.store.find_run(run_id)
-        events = await self.store.events(record.id)
-        done = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
-        if done is not None:
-            return _outcome(record.id, record.thread_id, done)
+        if record.status == "finished":
+            return await self._outcome_of(record)
         async with await self.store.open_run(record.id) as journal:
+            # Only now: until it was claimed, another process may have planned or finished it.
+            events = await self.store.events(record.id)
+            done = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
+            if done is not None:
+                await journal.append(done.model_copy(update={"at": time.time()}))
+                return await self._outcome_of(record)
             planned = next((e for e in reversed(events) if isinstance(e, PlanMade)), None)
             return await self.carry_on(journal, record, crew, planned, listeners=listeners, budget=budget)
 
@@ -261,56 +263,15 @@ class House:
 
     async def outcome(self, run_id: str) -> Outcome:
         """What came of a run that is finished. Raises `NotFound`: there is no such run, or it has no answer."""
-        record = await self.store.find_run(run_id)
+        return await self._outcome_of(await self.store.find_run(run_id))
+
+    async def _outcome_of(self, record: RunRecord) -> Outcome:
         events = await self.store.events(record.id)
         done = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
         if done is None:
             raise NotFound(f"Run {record.id} has no answer: it is {record.status}.")
+        await self._keep_messages(record.thread_id, record.request, done, record.id)
         return _outcome(record.id, record.thread_id, done)
-
-    async def questions(self, run_id: str) -> list[Question]:
-        """What a run waits for a person to say, the oldest first. Raises `NotFound`."""
-        record = await self.store.find_run(run_id)
-        return open_questions(await self.store.events(record.id), running=record.status == "running")
-
-    async def answer(self, run_id: str, key: str, answer: Answer) -> Question:
-        """Answer a question of a run (`key` or its unique beginning); `resume` then goes on with it.
-
-        Raises:
-            NotFound: there is no such run.
-            InvalidRequest: there is no such open question, or the answer is none to it.
-        """
-        record = await self.store.find_run(run_id)
-        question = find_question(await self.questions(record.id), key, record.id)
-        question.check(answer)
-        await self.store.answer(record.id, question.key, answer)
-        return question
-
-    async def fork(
-        self,
-        run_id: str,
-        *,
-        at: str,
-        changes: Mapping[str, JsonValue] | None = None,
-        model: str | None = None,
-    ) -> RunRecord:
-        """A new run that begins as that one did, up to `at`; `resume` carries it on from there, live.
-
-        See `runtime.past.fork` for what `at` and `changes` may be. The original is not touched.
-
-        Raises:
-            NotFound: there is no such run, or no such step or task in it.
-            InvalidRequest: the fork point is out of range, or a change does not fit it.
-        """
-        from ..runtime.past.fork import fork
-
-        return await fork(self.store, run_id, at=at, set=changes or {}, model=model)
-
-    async def diff(self, one: str, other: str) -> RunDiff:
-        """How two runs differ, task by task and step by step, and why it mattered. Raises `NotFound`."""
-        from ..runtime.past.diff import diff
-
-        return diff(await self.store.events(one), await self.store.events(other))
 
     async def bisect(self, good: str, bad: str, crew: Crew) -> Culprit:
         """The first step whose result, put into the good run, brings about the bad run's answer.
@@ -329,9 +290,13 @@ class House:
     async def _keep_messages(
         self, thread_id: str | None, request: str, finished: RunFinished, run_id: str
     ) -> None:
-        if thread_id is not None:
-            await self.store.add_message(thread_id, "user", self._redactor.text(request), run_id)
-            await self.store.add_message(thread_id, "assistant", self._redactor.text(finished.answer), run_id)
+        if thread_id is None:
+            return
+        # A run that was broken off just here is gone on with: its messages are kept once.
+        kept = {message.role for message in await self.store.messages(thread_id) if message.run_id == run_id}
+        for role, text in (("user", request), ("assistant", finished.answer)):
+            if role not in kept:
+                await self.store.add_message(thread_id, role, self._redactor.text(text), run_id)
 
     @asynccontextmanager
     async def _context(
