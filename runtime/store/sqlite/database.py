@@ -153,10 +153,18 @@ class SqliteDatabase:
 
     def _made_engine(self) -> Engine:
         from sqlalchemy import create_engine
+        from sqlalchemy.pool import QueuePool
 
         with self._lock:
             if self._engine is None:
-                self._engine = create_engine("sqlite://", creator=lambda: connect(self.path, read_only=True))
+                # Named, for the pool that SQLAlchemy takes by itself closes connections which others are using.
+                self._engine = create_engine(
+                    "sqlite://",
+                    creator=lambda: connect(self.path, read_only=True),
+                    poolclass=QueuePool,
+                    pool_size=_IDLE_READERS,
+                    max_overflow=-1,
+                )
             return self._engine
 
     async def _blocking(self, work: Callable[[], T]) -> T:
