@@ -6,8 +6,9 @@ import asyncio
 from contextlib import nullcontext
 
 from ..context import RunContext
-from ..errors import TaskFailed
+from ..errors import ReplayDiverged, TaskFailed
 from ..graph import Task, TaskResult
+from ..row import fields
 from ..worker import Worker
 from .outcome import holds_up, stops_run
 
@@ -19,8 +20,10 @@ async def attempt(worker: Worker, task: Task, ctx: RunContext) -> TaskResult:
         TaskFailed: it took longer than the task's `timeout`, or what it gave is no result.
         BudgetExceeded: the seconds of the task's allowance are used up.
     """
-    if ctx.replaying or (task.timeout is None and task.allowance is None):
+    if task.timeout is None and task.allowance is None:
         result = await worker(task, ctx)
+    elif ctx.replaying:
+        result = await _again(worker, task, ctx)
     else:
         result = await _limited(worker, task, ctx)
     if not isinstance(result, TaskResult):
@@ -35,5 +38,20 @@ async def _limited(worker: Worker, task: Task, ctx: RunContext) -> TaskResult:
             return await worker(task, ctx)
     except Exception as error:
         if timer.expired() and not stops_run(error) and not holds_up(error):
-            raise TaskFailed(f"it took longer than {task.timeout:g} seconds") from error
+            raise TaskFailed(_too_long(task)) from error
         raise
+
+
+async def _again(worker: Worker, task: Task, ctx: RunContext) -> TaskResult:
+    try:
+        return await worker(task, ctx)
+    except ReplayDiverged:
+        # The step that the timeout cut off has no result in the journal: this is where it ended then.
+        failed = ctx.journal.failed_task(task.id)
+        if task.timeout is not None and failed is not None and fields(failed).get("error") == _too_long(task):
+            raise TaskFailed(_too_long(task)) from None
+        raise
+
+
+def _too_long(task: Task) -> str:
+    return f"it took longer than {task.timeout:g} seconds"

@@ -23,7 +23,7 @@ class Work(NamedTuple):
 
     def filled(self, task: Task) -> Task:
         """The task as its worker gets it."""
-        if not self.args and self.needs == task.depends_on:
+        if self.needs == task.depends_on and self.args == task.args:
             return task
         return task.model_copy(update={"args": self.args, "depends_on": self.needs})
 

@@ -79,6 +79,11 @@ def test_an_edit_is_what_is_done_and_its_values_are_no_references(trial: Any) ->
     assert trial.replay(TASKS, worker)["mail"].value == {"to": "$who", "cc": "Bob"}
 
 
+def test_an_edit_may_take_all_arguments_away(trial: Any) -> None:
+    trial.person = saying(Answer(decision="edit", value={}))
+    assert trial.sitting([MAIL.model_copy(update={"args": {"to": "Ann"}})], worker)["mail"].value == {}
+
+
 @pytest.mark.parametrize("wrong", ["text", 5, [1], ["a"]])
 def test_an_edit_of_another_form_is_asked_for_again(trial: Any, wrong: Any) -> None:
     trial.person = saying(Answer(decision="edit", value=wrong), Answer(decision="edit", value={"n": 2}))

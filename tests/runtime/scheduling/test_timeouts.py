@@ -38,6 +38,25 @@ def test_it_reaches_the_running_step_and_only_that_task(trial: Any) -> None:
     assert trial.ids("task_finished") == ["b"]
 
 
+def test_a_replay_fails_in_the_same_words_and_takes_no_time(trial: Any) -> None:
+    async def worker(work: Task, ctx: RunContext) -> str:
+        async def call(seconds: float) -> str:
+            await asyncio.sleep(seconds)
+            return "there"
+
+        await ctx.step("short", lambda: call(1), inputs={})
+        given: str = await ctx.step("long", lambda: call(9), inputs={})
+        return given
+
+    tasks = [task("a", timeout=2, retry=Retry(attempts=2, wait=1)), task("b", "a")]
+    with pytest.raises(TaskFailed, match="longer than 2 seconds") as live:
+        trial.sitting(tasks, worker)
+    with pytest.raises(TaskFailed) as again:
+        trial.replay(tasks, worker)
+    assert str(live.value) == str(again.value)
+    assert trial.seconds == 0
+
+
 def test_each_attempt_has_its_own_time(trial: Any) -> None:
     async def worker(work: Task, ctx: RunContext) -> str:
         await asyncio.sleep(3 if len(trial.done) < 3 else 1)
