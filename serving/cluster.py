@@ -17,8 +17,8 @@ from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.cluster.cluster import Cluster
 from ..runtime.cluster.imports import load
-from ..runtime.cluster.server import BOTH, serve
-from ..runtime.cluster.workflows.engine import Queue
+from ..runtime.cluster.server import serve
+from ..runtime.cluster.workflows.queues import BOTH, Queue
 from ..runtime.errors import InvalidCrew, StoreError
 from ..runtime.events import PlanMade
 from ..runtime.graph import TaskGraph

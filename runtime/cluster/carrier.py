@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from pydantic import JsonValue
@@ -76,7 +75,7 @@ class Carrier:
                     raise
                 ending = Ending.failed(error)
             await ctx.emit(_rest(ending))
-            cost = asdict(journal.task_cost(order.task.id))
+            cost = journal.task_cost(order.task.id)
             return ending.model_copy(update={"growth": tuple(grown), "cost": cost})
 
     async def _open(self, order: TaskOrder) -> Journal:

@@ -16,7 +16,7 @@ from .members.bus import Bus
 from .orders import Ending, RunOrder, tasks_of
 from .worker import ClusterWorker, ending_of
 from .workflows.client import Client
-from .workflows.engine import RUNS, TASKS
+from .workflows.queues import RUNS, TASKS
 from .workflows.results import Results
 
 CARRY_RUN = "crewgraph.run"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -92,7 +91,7 @@ class Ending(_Letter):
     waits_for: str = ""
     question: str = ""
     growth: tuple[Growth, ...] = ()
-    cost: Mapping[str, float] = Field(default_factory=dict)
+    cost: Cost = Cost()
 
     @classmethod
     def failed(cls, error: BaseException, **more: object) -> Self:
@@ -104,11 +103,6 @@ class Ending(_Letter):
         else:
             said = {"error": str(error) or type(error).__name__, "code": type(error).__name__}
         return cls.model_validate({**said, **more})
-
-    @property
-    def used(self) -> Cost:
-        """What the task has used, in all sittings."""
-        return Cost(**self.cost)  # type: ignore[arg-type]  # JSON knows one kind of number
 
     def raise_failure(self) -> None:
         """Raise what the other side raised, as near as its code tells; nothing if it ended well."""

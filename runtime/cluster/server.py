@@ -26,13 +26,11 @@ from .members.watch import Watch
 from .orders import Ending, RunOrder, TaskOrder, closed, opened
 from .worker import CARRY_TASK
 from .workflows.client import Client
-from .workflows.engine import RUNS, TASKS, Engine, Queue, workflow_id
+from .workflows.engine import Engine, workflow_id
+from .workflows.queues import BOTH, Queue
 from .workflows.results import Results
 
 _log = logging.getLogger(__name__)
-
-BOTH = (Queue(RUNS), Queue(TASKS))
-"""What a worker takes work from where nothing else is said: whole runs, and tasks."""
 
 
 class CutOff(StoreError):
@@ -55,7 +53,7 @@ async def serve(
 ) -> None:
     """Carry tasks and runs from these queues until `stop` is set; then what is under way has `grace` seconds to end.
 
-    `concurrency` is how many of one queue a worker carries at once: see `Engine.start`. `given` is passed on to whatever
+    `concurrency` is how many of one queue a worker carries at once: see `Client.declare`. `given` is passed on to whatever
     makes workers and conducts runs here, `context` makes the contexts of tasks. `on_ready` is told the worker's id once
     it takes work. There can be one in a process.
 
@@ -77,7 +75,9 @@ async def serve(
         desk = _Desk(carrier, claims, bus, seal, Cluster(client, bus, results, store, given))
         stack.push_async_callback(desk.aclose)
         workflows = {CARRY_TASK: desk.task, CARRY_RUN: desk.run}
-        engine = await Engine.start(url, executor, workflows, queues, concurrency=concurrency)
+        for queue in queues:
+            await client.declare(queue, each=concurrency)
+        engine = await Engine.start(url, executor, workflows, queues)
         try:
             watch = await Watch.open(
                 url, executor, bus, lock_number(executor), lambda watch: take_over(client, watch.bury)

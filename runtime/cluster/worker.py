@@ -15,7 +15,7 @@ from ..store import Store
 from .members.bus import Bus
 from .orders import Ending, TaskOrder
 from .workflows.client import Client, Workflow
-from .workflows.engine import TASKS
+from .workflows.queues import TASKS
 from .workflows.results import Results
 
 CARRY_TASK = "crewgraph.task"
@@ -72,7 +72,7 @@ class ClusterWorker:
             # What a workflow gave it gives again: the next attempt needs another one.
             await self._client.forget([order.id])
             await self._take_in(order, ctx)
-        used = ctx.journal.charge(task.id, ending.used)
+        used = ctx.journal.charge(task.id, ending.cost)
         if used != _NOTHING:
             ctx.meter.settle(_NOTHING, used)
         for growth in ending.growth:

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...store.seal import Seal
 from ..members.link import lively_url, refused
-from ..orders import closed
+from ..orders import closed, opened
+from .queues import EACH, Queue
 
 T = TypeVar("T")
 
@@ -83,6 +84,29 @@ class Client:
             threads.shutdown(wait=False)
             raise
 
+    async def declare(self, queue: Queue, *, each: int | None = None) -> None:
+        """Make a queue, or set its limits where they are given.
+
+        `each` is how many of it one worker carries at once. DBOS keeps that with the queue, so it holds for all workers
+        from then on; None leaves it as it is (8 at first).
+        """
+
+        def declared() -> None:
+            made = self._client.register_queue(
+                queue.name,
+                worker_concurrency=min(EACH, queue.at_once or EACH),
+                polling_interval_sec=queue.poll_seconds,
+                on_conflict="never_update",
+            )
+            total = queue.at_once or made.global_concurrency
+            wanted = each or made.worker_concurrency or EACH
+            if queue.at_once is not None or each is not None:
+                made.set_worker_concurrency(1)  # below every limit, for DBOS checks each change by itself
+                made.set_global_concurrency(total)
+                made.set_worker_concurrency(min(wanted, total or wanted))
+
+        await self._asked(declared)
+
     async def start(self, workflow: str, workflow_id: str, queue: str, order: JsonValue) -> None:
         """Put a workflow on a queue. Where there is one with this id already, nothing happens."""
         options: EnqueueOptions = {"workflow_name": workflow, "queue_name": queue, "workflow_id": workflow_id}
@@ -134,7 +158,9 @@ class Client:
             lambda: self._client.list_workflows(load_input=False, load_output=load_output, **which)
         )
         return [
-            Workflow(w.workflow_id, w.status, w.executor_id or "", w.queue_name or "", w.output)
+            Workflow(
+                w.workflow_id, w.status, w.executor_id or "", w.queue_name or "", opened(w.output, self._seal)
+            )
             for w in found
         ]
 

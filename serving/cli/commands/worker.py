@@ -11,7 +11,7 @@ from ..session import Session, block_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ....runtime.cluster.workflows.engine import Queue
+    from ....runtime.cluster.workflows.queues import Queue
 
 
 def command(
@@ -46,8 +46,7 @@ def command(
     session: Session = ctx.obj
     if find_spec("dbos") is None:
         raise InvalidInput('A worker needs DBOS, which is not installed: pip install "crewgraph[cluster]".')
-    from ....runtime.cluster.server import BOTH
-    from ....runtime.cluster.workflows.engine import Queue
+    from ....runtime.cluster.workflows.queues import BOTH, Queue
 
     queues = [Queue.parse(text) for text in queue] if queue else BOTH
     return block_on(_work(session, queues, concurrency, grace))
