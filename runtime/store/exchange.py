@@ -17,12 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import InvalidRequest, JournalTampered
 from ..events import Answer
 from ..row import EventRow, Large, check_links, decode, large_parts, link
-from .database import Statement
 from .lines import line_of
 from .record import RunRecord
 from .rows import rest_mark
 from .seal import Seal
-from .statements import ANSWER, APPEND, BLOB, BLOB_REF, create, of_new_run
+from .sql.database import Statement
+from .sql.statements import ANSWER, APPEND, BLOB, BLOB_REF, create, of_new_run
 
 FORMAT = 1
 """The version of the lines; higher ones are refused."""

@@ -9,7 +9,7 @@ from typing import cast
 from .record import RunRecord, RunStatus
 from .seal import Seal
 from .sink import plain
-from .statements import Line
+from .sql.statements import Line
 
 Used = Sequence[float]
 """Tokens, tool calls, money and seconds."""

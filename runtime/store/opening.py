@@ -6,8 +6,8 @@ import os
 import re
 
 from ..errors import InvalidInput, StoreError
-from .database import Database, Statement, write
 from .seal import Key, Seal, keys_of, new_secret, sealing
+from .sql.database import Database, Statement, write
 from .store import SqlStore
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.\-]*)://(.*)", re.DOTALL)

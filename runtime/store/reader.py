@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from ..errors import NotFound
 from ..row import EventRow
-from .database import Database
 from .lines import NOTHING, record_of
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 from .rows import check, filled, holds_large, opened
 from .seal import Seal
-from .statements import BLOBS, CHILDREN, LINE, ROWS, USED_ELSEWHERE, Line
+from .sql.database import Database
+from .sql.statements import BLOBS, CHILDREN, LINE, ROWS, USED_ELSEWHERE, Line
 
 
 class Story(NamedTuple):
@@ -34,7 +34,7 @@ class Reader:
         """The line of a run: by its id, a unique beginning of one, or ``last``. Raises `NotFound`."""
         if found := await self._database.fetch(LINE, (which,)):
             return Line._make(found[0])
-        from . import selects
+        from .sql import selects
 
         if which == "last":
             if not (found := await self._database.select(selects.runs(1))):
@@ -50,7 +50,7 @@ class Reader:
 
     async def runs(self, limit: int, *, status: RunStatus | None, tenant: str | None) -> list[RunRecord]:
         """Runs, the newest first, without those that carry a task of another one."""
-        from . import selects
+        from .sql import selects
 
         stored = "running" if status == "interrupted" else status
         told: list[RunRecord] = []
@@ -66,7 +66,7 @@ class Reader:
 
     async def ended_before(self, before: float, limit: int) -> list[Line]:
         """The lines of runs that ended before then, the oldest first."""
-        from . import selects
+        from .sql import selects
 
         return [
             Line._make(found) for found in await self._database.select(selects.ended_before(before, limit))
@@ -74,7 +74,7 @@ class Reader:
 
     async def runs_of_thread(self, thread_id: str) -> list[Line]:
         """The lines of the runs of a conversation."""
-        from . import selects
+        from .sql import selects
 
         return [Line._make(found) for found in await self._database.select(selects.runs_of_thread(thread_id))]
 
@@ -89,7 +89,7 @@ class Reader:
                 (lines[0].id, *found) for found in await self._database.fetch(USED_ELSEWHERE, (lines[0].id,))
             ]
         else:
-            from . import selects
+            from .sql import selects
 
             used = await self._database.select(selects.used_elsewhere([line.id for line in lines]))
         elsewhere = {row[0]: row[1:] for row in used}
@@ -129,7 +129,7 @@ class Reader:
 
     async def usage(self, tenant: str, since: float) -> Usage:
         """What a tenant's runs have used."""
-        from . import selects
+        from .sql import selects
 
         ((runs, tokens, tool_calls, money, seconds),) = await self._database.select(
             selects.used_by(tenant, since)
@@ -138,7 +138,7 @@ class Reader:
 
     async def thread(self, thread_id: str) -> ThreadRecord:
         """A conversation. Raises `NotFound`."""
-        from . import selects
+        from .sql import selects
 
         found = await self._database.select(selects.thread(thread_id))
         if not found:
@@ -147,7 +147,7 @@ class Reader:
 
     async def has_thread(self, thread_id: str) -> bool:
         """Whether there is such a conversation."""
-        from . import selects
+        from .sql import selects
 
         return bool(await self._database.select(selects.thread(thread_id)))
 
@@ -159,13 +159,13 @@ class Reader:
 
     async def threads(self, limit: int) -> list[ThreadRecord]:
         """Conversations, the newest first."""
-        from . import selects
+        from .sql import selects
 
         return [self._thread(found) for found in await self._database.select(selects.threads(limit))]
 
     async def messages(self, thread_id: str) -> list[ThreadMessage]:
         """The messages of a conversation, in order. Raises `NotFound`."""
-        from . import selects
+        from .sql import selects
 
         await self.thread(thread_id)
         return [

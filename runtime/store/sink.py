@@ -10,10 +10,10 @@ from ..budget import Cost
 from ..errors import StoreError
 from ..events import Answer, Event, RunErred, RunFinished
 from ..row import EventRow
-from .database import Database, Lane, Statement, Unit, Written, write
 from .rows import rest_mark
 from .seal import Seal
-from .statements import ANSWERS, APPEND, BLOB, BLOB_REF, CLAIM_FREE, GO_ON, RELEASE, REST, REST_UNCLAIMED
+from .sql.database import Database, Lane, Statement, Unit, Written, write
+from .sql.statements import ANSWERS, APPEND, BLOB, BLOB_REF, CLAIM_FREE, GO_ON, RELEASE, REST, REST_UNCLAIMED
 
 if TYPE_CHECKING:
     from ..journal import Journal

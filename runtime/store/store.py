@@ -17,14 +17,14 @@ from ..events import Answer, Event, RunResumed
 from ..journal import Journal
 from ..questions import Question, find_question, open_questions
 from ..row import EventRow, encode, fields
-from .database import Database, Holding, Lane, Refused, Statement, write
 from .lines import line_of
 from .reader import Reader, Story
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 from .rows import merged, of_tasks
 from .seal import Seal
 from .sink import RunSink, plain
-from .statements import ANSWER, ANSWERS, MESSAGE, RELEASE, THREAD, TOUCH_THREAD, Line, create, drop_run
+from .sql.database import Database, Holding, Lane, Refused, Statement, write
+from .sql.statements import ANSWER, ANSWERS, MESSAGE, RELEASE, THREAD, TOUCH_THREAD, Line, create, drop_run
 
 _ATTEMPTS = 16
 _AT_ONCE = 100

@@ -19,9 +19,20 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from ...errors import StoreError
-from .. import schema
-from ..database import RETURNED, Holding, Lane, Refused, Statement, Unit, Written, closed_error, settle, write
-from ..statements import APPEND, CLAIM, CLAIM_FREE
+from ..sql import schema
+from ..sql.database import (
+    RETURNED,
+    Holding,
+    Lane,
+    Refused,
+    Statement,
+    Unit,
+    Written,
+    closed_error,
+    settle,
+    write,
+)
+from ..sql.statements import APPEND, CLAIM, CLAIM_FREE
 from .dialect import translated
 from .session import COMMAND_SECONDS, Broken, Proof, Session, is_lost, lock_of, refusal_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from ..statements import APPEND, BLOB, BLOB_REF
+from ..sql.statements import APPEND, BLOB, BLOB_REF
 
 
 def _unnested(sql: str, types: str) -> str:

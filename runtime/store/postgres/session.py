@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self
 import asyncpg
 
 from ...errors import StoreError
-from ..database import RETURNED, Lane, Refused, Unit, Written
-from ..statements import APPEND, BLOB, BLOB_REF, BULK, DROP_BLOBS
+from ..sql.database import RETURNED, Lane, Refused, Unit, Written
+from ..sql.statements import APPEND, BLOB, BLOB_REF, BULK, DROP_BLOBS
 from .dialect import UNNEST, gives_back, translated
 
 COMMAND_SECONDS = 10.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ...errors import StoreError
-from ..database import Holding, Lane, Statement, Unit, closed_error, settle, write
-from ..statements import CLAIM, CLAIM_FREE
+from ..sql.database import Holding, Lane, Statement, Unit, closed_error, settle, write
+from ..sql.statements import CLAIM, CLAIM_FREE
 from .checkpoints import Checkpoints
 from .file import connect, failure, prepare
 from .owner import Owner

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ...errors import StoreCorrupt, StoreError
-from .. import schema
+from ..sql import schema
 from .owner import alone, anybody
 
 _MAGIC = b"SQLite format 3\0"

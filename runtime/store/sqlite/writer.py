@@ -12,8 +12,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from ...errors import StoreError
-from ..database import RETURNED, Refused, Unit, Written, settle
-from ..statements import BULK
+from ..sql.database import RETURNED, Refused, Unit, Written, settle
+from ..sql.statements import BULK
 
 _GROUP = 4096
 """Units in one transaction at most, so that nobody waits long behind the others."""

@@ -22,8 +22,8 @@ from crewgraph.runtime.events import (
     StepIntended,
 )
 from crewgraph.runtime.store import open_store
+from crewgraph.runtime.store.sql.tables import metadata
 from crewgraph.runtime.store.store import SqlStore
-from crewgraph.runtime.store.tables import metadata
 
 SECRET = "kirschkuchen"
 LARGE = f"{SECRET} " * 10_000

@@ -17,7 +17,7 @@ import pytest
 from crewgraph.runtime.errors import InvalidInput, StoreError
 from crewgraph.runtime.events import Noted, RunFinished, StepFinished
 from crewgraph.runtime.store import open_store
-from crewgraph.runtime.store.database import Statement, write
+from crewgraph.runtime.store.sql.database import Statement, write
 from crewgraph.runtime.store.sqlite.database import SqliteDatabase
 from crewgraph.runtime.store.store import SqlStore
 

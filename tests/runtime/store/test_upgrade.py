@@ -23,8 +23,8 @@ from crewgraph.runtime.events import Noted, PlanMade, RunFinished
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import open_store
+from crewgraph.runtime.store.sql.tables import metadata
 from crewgraph.runtime.store.store import SqlStore
-from crewgraph.runtime.store.tables import metadata
 
 from ...postgres import execute as execute_sql
 
@@ -72,7 +72,7 @@ async def on_postgres(url: str, work: Callable[[Connection], Any]) -> Any:
 
 def first_tables(connection: Connection) -> None:
     with Operations.context(MigrationContext.configure(connection)):
-        import_module("crewgraph.runtime.store.migrations.versions.0001_first_release").upgrade()
+        import_module("crewgraph.runtime.store.sql.migrations.versions.0001_first_release").upgrade()
 
 
 def copy(source: sqlite3.Connection, target: Connection) -> None:
@@ -171,7 +171,7 @@ async def test_its_old_events_are_chained_now(old: str) -> None:
     async with open_store(old) as store:
         run_id = await run_called(store, "finished run")
         assert all(row.link for row in await store.rows(run_id))
-        from crewgraph.runtime.store.database import Statement, write
+        from crewgraph.runtime.store.sql.database import Statement, write
 
         await write(
             store.database, Statement("UPDATE events SET body = replace(body, '22', '23') WHERE seq = 14")

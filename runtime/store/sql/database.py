@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
-from ..errors import ClaimLost, StoreError
+from ...errors import ClaimLost, StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
