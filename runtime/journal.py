@@ -70,6 +70,13 @@ class Journal:
     ``async with`` or call `aclose`, so that the run's claim is given back.
     """
 
+    __slots__ = (  # thousands of runs may be under way at once
+        "_attempts", "_began", "_failed_tasks", "_finished_tasks", "_just_resumed", "_last", "_link",
+        "_notes", "_retries_due", "_secret", "_seq", "_sink", "_started", "_started_tasks",
+        "_task_costs", "added", "charged", "end", "forked", "given_plan", "plan", "read_only", "record",
+        "redactor", "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
+    )  # fmt: skip
+
     def __init__(
         self,
         run_id: str,
@@ -116,7 +123,7 @@ class Journal:
         self._secret = secret
         self._began = self._last = 0.0
         self._just_resumed = self._started = False
-        self.redactor = Redactor()
+        self.redactor = _KNOWN_SHAPES
         """What takes secrets out of everything that is written."""
         self.unsafe = 0
         """Events written since somebody last waited for the store."""
@@ -148,7 +155,6 @@ class Journal:
             if REDACTED in row.body:
                 event = decode(row)
         self._link = link(self._link, row, self._secret)
-        row = row._replace(link=self._link)
         self._last = row.at
         self._began = self._began or row.at
         if isinstance(event, StepFinished):
@@ -160,7 +166,7 @@ class Journal:
         if self._sink is None:
             return None
         self.unsafe = 0 if wait else self.unsafe + 1
-        return self._sink.put(self, row, event, wait=wait)
+        return self._sink.put(self, row._replace(link=self._link), event, wait=wait)
 
     async def append(self, event: Event) -> None:
         """Write one event; returns when it is safe against a crash of this process.
@@ -349,7 +355,8 @@ class Journal:
     def _note_end(self, row: EventRow) -> None:
         match row.kind:
             case "task_started":
-                self._started_tasks[row.task_id] = row
+                if self.read_only:  # only a replay asks when a task began
+                    self._started_tasks[row.task_id] = row
                 self._failed_tasks.pop(row.task_id, None)
             case "task_finished":
                 self._finished_tasks[row.task_id] = row
@@ -375,5 +382,6 @@ class Journal:
 
 
 _NOTHING = Cost()
+_KNOWN_SHAPES = Redactor()
 _SITTINGS = frozenset(str(model.model_fields["kind"].default) for model in (RunStarted, RunResumed))
 """Events that begin a sitting: the time before them, back to the last event, was a pause."""

@@ -90,6 +90,8 @@ class StepIndex:
         self._ordinals: dict[str, dict[str, _Ordinals]] = defaultdict(dict)
         self._last_intent: dict[str, int] = {}
         self._failed: set[str] = set()
+        self._over: dict[str, tuple[EventRow, ...]] = {}
+        """The results of finished tasks' steps, for the case that such a task begins again."""
 
     def load(self, rows: Iterable[EventRow]) -> None:
         """Take in the journal of earlier sittings, and stand at its beginning again."""
@@ -127,12 +129,33 @@ class StepIndex:
                 self._begin(row.task_id)
             case "run_started" | "run_resumed":
                 self._begin("")
+            case "task_finished":
+                self._put_away(row.task_id)
             case "task_erred":
                 self._failed.add(row.task_id)
             case "run_erred":
                 self._failed.add("")
             case _:
                 pass
+
+    def _put_away(self, task_id: str) -> None:
+        """A task is over: keep of its steps no more than their results, where that is all there is to keep."""
+        steps = self._by_task.get(task_id)
+        if self._replay or not steps or task_id in self._over:
+            return
+        if all(len(step.outcomes) == 1 and not step.begun and not _is_error(step.outcomes[0]) for step in steps):
+            self._over[task_id] = tuple(step.outcomes[0] for step in steps)
+            del self._by_task[task_id]
+            self._ordinals.pop(task_id, None)
+            self._last_intent.pop(task_id, None)
+            for step in steps:
+                del self._steps[step.key]
+
+    def _take_out(self, task_id: str) -> None:
+        """A task that was over is asked about again."""
+        for row in self._over.pop(task_id, ()):
+            step = self._step(row)
+            step.outcomes.append(row)
 
     def rewind(self, task_id: str) -> None:
         """Read the task's steps from their beginning again."""
@@ -146,6 +169,8 @@ class StepIndex:
         An error that it handled and went on from is kept, and given to it again so that it takes the same
         way. One that ended the task, or was the last thing it did, is forgotten: that step may be retried.
         """
+        if task_id in self._over:
+            self._take_out(task_id)
         all_of_them = task_id in self._failed
         self._failed.discard(task_id)
         last_intent = self._last_intent.get(task_id, 0)
@@ -160,6 +185,8 @@ class StepIndex:
 
     def take(self, task_id: str, name: str, inputs: JsonValue) -> Step:
         """The step that this call is. `release` it when it failed, so that a retry is the same step."""
+        if task_id in self._over:
+            self._take_out(task_id)
         base = base_key(task_id, name, inputs)
         ordinals = self._ordinals[task_id].get(base)
         if ordinals is None:
@@ -175,6 +202,8 @@ class StepIndex:
 
     def next_key(self, task_id: str, name: str, inputs: JsonValue) -> str:
         """The key that the next such step will have."""
+        if task_id in self._over:
+            self._take_out(task_id)
         base = base_key(task_id, name, inputs)
         ordinals = self._ordinals[task_id].get(base)
         return _key(base, ordinals.peek() if ordinals else 0)
@@ -185,11 +214,15 @@ class StepIndex:
 
     def known(self, task_id: str) -> Iterator[tuple[Step, EventRow]]:
         """The recorded steps of a task, in the order they began, each with the row that describes it."""
+        if task_id in self._over:
+            self._take_out(task_id)
         for step in self._by_task.get(task_id, ()):
             if (row := step.intent or next(iter(step.outcomes), None)) is not None:
                 yield step, row
 
     def _step(self, row: EventRow) -> Step:
+        if row.task_id in self._over and row.key not in self._steps:
+            self._take_out(row.task_id)
         base, _, ordinal = row.key.partition("-")
         return self._get(row.key, base, int(ordinal or 0), row.task_id)
 

@@ -37,7 +37,7 @@ class Givens:
         """Tasks that a person has agreed to; where they gave other arguments, those."""
         self.maps: dict[str, Map] = {}
         """For each entry, the map that it is one of."""
-        self._digests: dict[str, str] = {}
+        self._digests: dict[str, bytes] = {}
 
     def work(self, unit: Unit) -> Work:
         """What a task, or an entry of one, is given.
@@ -71,7 +71,7 @@ class Givens:
             return found
         return [entry_args(task, entry, self.results) for entry in entries_of(task, self.results)]
 
-    def _digest(self, task_id: str) -> str:
+    def _digest(self, task_id: str) -> bytes:
         found = self._digests.get(task_id)
         if found is None:
             found = self._digests[task_id] = result_digest(self.results[task_id])

@@ -20,7 +20,7 @@ def task_key(
     task: Task,
     needs: Sequence[str],
     args: dict[str, JsonValue],
-    digests: Iterable[str],
+    digests: Iterable[bytes],
     entries: list[JsonValue] | None = None,
 ) -> str:
     """The key of a task with these resolved `args`, given results with these `digests`; of a whole map with
@@ -38,17 +38,17 @@ def task_key(
         said["each"] = entries
     found = hashlib.sha256(_json(said))
     for digest in digests:
-        found.update(digest.encode())
+        found.update(digest.hex().encode())
     return found.hexdigest()[:32]
 
 
-def result_digest(result: TaskResult) -> str:
+def result_digest(result: TaskResult) -> bytes:
     """A hash of a result, the same after it has been in a journal."""
     try:
         text = result.__pydantic_serializer__.to_json(result)
     except PydanticSerializationError:
         text = _json(result.model_dump())
-    return hashlib.sha256(text).hexdigest()
+    return hashlib.sha256(text).digest()
 
 
 def _json(value: object) -> bytes:

@@ -238,3 +238,23 @@ async def test_listeners_hear_of_steps_that_are_read_back(effects: Any, new_tape
     await RunContext(tape.journal(), listeners=[heard.append]).step("s", effects.giving(2), inputs={})
     assert [type(event) for event in heard] == [StepFinished]
     assert not any(isinstance(event, StepIntended) for event in heard)
+
+
+@pytest.mark.parametrize("effect", ["read_only", "once"])
+async def test_a_task_that_begins_again_reads_back_what_it_did_before_it_was_over(
+    effects: Any, effect: Any
+) -> None:
+    journal = Journal("r-test")
+
+    async def worker(task: Task, ctx: RunContext) -> TaskResult:
+        for part in ("one", "two", "one"):
+            await ctx.step("say", effects.giving(part), inputs=part, effect=effect)
+        return TaskResult(value=task.description)
+
+    for description in ("first", "second"):
+        results = await execute(
+            TaskGraph([Task(id="t", description=description)]), worker, RunContext(journal)
+        )
+        assert results["t"].value == description
+    assert effects.calls == ["one", "two", "one"]
+    assert journal.finished_steps == 3
