@@ -47,13 +47,28 @@ def test_an_empty_a_huge_and_a_binary_request(crewgraph: Run, crew_file: Path) -
 
 
 def test_an_unknown_run_thread_command_or_option(crewgraph: Run, crew_file: Path) -> None:
-    for command in ("show", "replay", "resume"):
-        refused(crewgraph(command, "r-nothing"), "r-nothing")
+    for command in (
+        ("show", "r-nothing"),
+        ("replay", "r-nothing"),
+        ("resume", "r-nothing"),
+        ("questions", "r-nothing"),
+        ("answer", "r-nothing", "--approve"),
+        ("fork", "r-nothing", "--at", "plan"),
+        ("diff", "r-nothing", "last"),
+        ("bisect", "r-nothing", "last"),
+        ("runs", "delete", "r-nothing"),
+        ("runs", "verify", "r-nothing"),
+        ("runs", "export", "r-nothing"),
+        ("threads", "delete", "t-nothing"),
+    ):
+        refused(crewgraph(*command), next(word for word in command if word.endswith("-nothing")))
     refused(crewgraph("run", crew_file, "count", "--thread", "t-nothing"), "t-nothing")
     refused(crewgraph("chat", crew_file, "--thread", "last"), "no conversation")
     refused(crewgraph("walk"), "'walk'", "--help")
     refused(crewgraph("run", crew_file), "REQUEST", "--help")
     refused(crewgraph("run", crew_file, "count", "--planner", "magic"), "magic")
+    refused(crewgraph("run", crew_file, "count", "--soft", "0.8"), "--soft", "--tokens")
+    refused(crewgraph("runs", "walk"), "'walk'", "--help")
 
 
 def test_a_port_in_use(crewgraph: Run, crew_file: Path) -> None:

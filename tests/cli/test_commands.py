@@ -17,7 +17,10 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
 
-COMMANDS = ("run", "chat", "serve", "runs", "show", "replay", "resume", "engine", "doctor")
+COMMANDS = (
+    *("run", "chat", "serve", "resume", "questions", "answer"),
+    *("show", "replay", "fork", "diff", "bisect", "runs", "threads", "worker", "engine", "doctor"),
+)
 
 
 def calls(crew_file: Path) -> list[str]:

@@ -187,6 +187,27 @@ def test_the_live_tree_shows_who_asks_what_is_tried_again_and_what_was_added(wid
     assert "Ann answered approve" in tree
 
 
+def test_of_a_task_done_for_each_of_a_list_the_live_tree_counts_and_shows_those_under_way() -> None:
+    each = Task(id="each", description="prices", agent="clerk", each=["a", "b", "c"], tool="price")
+    events: list[Event] = [
+        RunStarted(crew="desk", request="prices"),
+        PlanMade(tasks=(each,), strategy="rules"),
+        TaskStarted(task_id="each"),
+        *(TaskStarted(task_id=f"each.{n}") for n in range(3)),
+        TaskFinished(task_id="each.1", result=TaskResult(text="two")),
+        Asked(task_id="each.2", key="k" * 32, question="May I?"),
+    ]
+    under_way = "\n".join(visible(live_screen(100, events)))
+    assert "1 of 3 entries done" in under_way
+    assert "each.0" in under_way
+    assert "each.1" not in under_way
+    assert "asks: May I?" in under_way
+    done = TaskFinished(task_id="each", result=TaskResult(text="all of them"))
+    ended = "\n".join(visible(live_screen(100, [*events[:-1], done])))
+    assert "entries done" not in ended
+    assert "all of them" in ended
+
+
 def test_in_a_pipe_questions_retries_and_growth_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     with PlainScreen() as screen:
         for event in GROWING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.tree import Tree
 
 from ...telling import notes_of, short_keys, state_of
 from ..screens.text import calls, clean, money, one_line, seconds, tokens
-from ..screens.view import GLYPHS, begun_of, origin_of, role_of
+from ..screens.view import GLYPHS, begun_of, origin_of, role_of, with_entries
 from .console import make_console, styled
 from .questions import how_to_answer
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _CUT = 400
 _KEY = 8
+_ENTRIES = 20
+"""So many entries of a task that is done for each of a list are shown."""
 
 
 def print_run(record: RunRecord, run: RunSummary, *, full: bool) -> None:
@@ -35,8 +38,8 @@ def print_run(record: RunRecord, run: RunSummary, *, full: bool) -> None:
         tree.add(styled(("note: ", "yellow"), (one_line(note), "")))
     for step in run.steps:
         _add_step(tree, step, full=full)
-    for task in run.tasks:
-        _add_task(tree, task, run, full=full)
+    for task, entries in with_entries(run):
+        _add_task(tree, task, run, entries, full=full)
     console.print(tree)
     answer, error = run.answer or record.answer, run.error or record.error
     if answer:
@@ -75,7 +78,9 @@ def _print_questions(console: Console, record: RunRecord, run: RunSummary) -> No
         console.print(styled((f"  {how_to_answer(record.id, question, key)}", "dim")))
 
 
-def _add_task(tree: Tree, task: TaskSummary, run: RunSummary, *, full: bool) -> None:
+def _add_task(
+    tree: Tree, task: TaskSummary, run: RunSummary, entries: Sequence[TaskSummary] = (), *, full: bool
+) -> None:
     state = state_of(task, run)
     glyph, style = GLYPHS[state]
     spent = f"  {seconds(task.seconds)}" if state == "finished" else f"  {state}"
@@ -85,10 +90,10 @@ def _add_task(tree: Tree, task: TaskSummary, run: RunSummary, *, full: bool) -> 
     spent += origin_of(task)
     branch = tree.add(
         styled(
-            (f"{glyph} {task.id} ", style),
-            (role_of(task), "bold"),
+            (f"{glyph} {task.id}", style),
+            (f" {role_of(task)}" if role_of(task) != task.id else "", "bold"),
             (spent, "dim"),
-            (f"  {one_line(task.description)}", ""),
+            (f"  {one_line(task.description)}" if task.description else "", ""),
         )
     )
     for planned in run.plan:
@@ -98,6 +103,10 @@ def _add_task(tree: Tree, task: TaskSummary, run: RunSummary, *, full: bool) -> 
         branch.add(styled(("note: ", "yellow"), (one_line(note), "")))
     for step in task.steps:
         _add_step(branch, step, full=full)
+    for entry in entries[: None if full else _ENTRIES]:
+        _add_task(branch, entry, run, full=full)
+    if len(entries) > _ENTRIES and not full:
+        branch.add(styled((f"… and {len(entries) - _ENTRIES:,} more: --full shows them", "dim")))
     if task.error and state != "retrying":
         branch.add(styled((one_line(task.error), "red" if state == "failed" else "dim")))
     if task.result is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -21,15 +21,17 @@ from rich.tree import Tree
 
 from ...telling import notes_of, state_of
 from .text import one_line, seconds, size, tokens
-from .view import GLYPHS, RunView, origin_of, role_of
+from .view import GLYPHS, RunView, origin_of, role_of, with_entries
 
 if TYPE_CHECKING:
     from ....runtime.events import Event
     from ....runtime.history import RunSummary, TaskSummary
+    from ....runtime.questions import Question
     from ...engines import Progress
 
 _FRAMES = "◐◓◑◒"
 _NOTES_SHOWN = 3
+_ENTRIES_SHOWN = 8
 
 
 class LiveScreen:
@@ -98,20 +100,33 @@ class LiveScreen:
             tail = _tail(self.view.tails.get("", ""), self._room())
             tree.add(_line((f"{self._frame()} planning", "cyan"), (f"  {tail}", "dim")))
         asked = {question.task_id: question for question in run.questions}
-        for task in run.tasks:
+        for task, entries in with_entries(run):
             branch = tree.add(self._task_line(task, run))
-            for note in task.notes[-_NOTES_SHOWN:]:
-                branch.add(_line(("note: ", "yellow"), (one_line(note), "dim")))
-            if state_of(task, run) == "asking":
-                branch.add(_line(("asks: ", "bold yellow"), (one_line(asked[task.id].question), "")))
-            below = self._below(task, state_of(task, run))
-            if below is not None:
-                branch.add(below)
+            self._add_below(branch, task, run, asked)
+            done = sum(1 for entry in entries if entry.state == "finished")
+            if entries and task.state != "finished":
+                branch.add(_line((f"{done} of {len(entries)} entries done", "dim")))
+            quiet = {"waiting", "finished", "skipped"}
+            under_way = [entry for entry in entries if state_of(entry, run) not in quiet]
+            for entry in under_way[:_ENTRIES_SHOWN]:
+                self._add_below(branch.add(self._task_line(entry, run)), entry, run, asked)
         if "" in asked:
             tree.add(_line(("? asks: ", "bold yellow"), (one_line(asked[""].question), "")))
         if run.error and run.outcome != "waiting":
             tree.add(_line((one_line(run.error), "red")))
         return tree
+
+    def _add_below(
+        self, branch: Tree, task: TaskSummary, run: RunSummary, asked: Mapping[str, Question]
+    ) -> None:
+        for note in task.notes[-_NOTES_SHOWN:]:
+            branch.add(_line(("note: ", "yellow"), (one_line(note), "dim")))
+        state = state_of(task, run)
+        if state == "asking":
+            branch.add(_line(("asks: ", "bold yellow"), (one_line(asked[task.id].question), "")))
+        below = self._below(task, state)
+        if below is not None:
+            branch.add(below)
 
     def _below(self, task: TaskSummary, state: str) -> Text | None:
         """The line under a task: what is being written, the step under way, the error or the result."""
@@ -143,7 +158,7 @@ class LiveScreen:
             (f"{glyph} ", style),
             (role_of(task), "bold"),
             (figures, "dim"),
-            (f"  {one_line(task.description, 300)}", ""),
+            (f"  {one_line(task.description, 300)}" if task.description else "", ""),
         )
 
     def _frame(self) -> str:

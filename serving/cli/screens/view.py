@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ....runtime.events import Event, PlanMade, StepIntended, TaskErred, TaskFinished, TextDelta
 from ....runtime.history import RunSummary, TaskSummary, summarise
@@ -62,6 +62,20 @@ class RunView:
 def role_of(task: TaskSummary) -> str:
     """Who does it: the agent's role, or the tool of a task without one."""
     return task.agent or task.tool or task.id
+
+
+def with_entries(run: RunSummary) -> Iterator[tuple[TaskSummary, list[TaskSummary]]]:
+    """Every task, with those that are entries of it: a task done for each of a list has one for each."""
+    entries: dict[str, list[TaskSummary]] = {}
+    known = {task.id for task in run.tasks}
+    for task in run.tasks:
+        whole, _, number = task.id.rpartition(".")
+        if whole in known and number.isdigit() and not task.description:
+            entries.setdefault(whole, []).append(task)
+    below = {entry.id for found in entries.values() for entry in found}
+    for task in run.tasks:
+        if task.id not in below:
+            yield task, entries.get(task.id, [])
 
 
 def begun_of(task: TaskSummary) -> str:
