@@ -13,6 +13,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -68,6 +69,7 @@ class PostgresDatabase:
         self._url = url
         self._synchronous = synchronous
         self._patience = patience
+        self._clock = asyncio.get_running_loop().time
         self._queue: deque[Unit] = deque()
         self._wake = asyncio.Event()
         self._session: Session | None = None
@@ -159,7 +161,7 @@ class PostgresDatabase:
             self._wake.clear()
             if self._queue:
                 await self._write(self._next_group())
-            elif self.lanes and not self.closed and not self._alive():
+            elif not self.closed and not self._alive():
                 await self._have_session()
 
     def _next_group(self) -> list[Unit]:
@@ -173,6 +175,7 @@ class PostgresDatabase:
     async def _write(self, group: list[Unit]) -> None:
         """Write these, through as many sessions as it takes; each is told what became of it."""
         proof: Proof | None = None
+        until = inf
         while True:
             if proof is None and not (group := _sound(group)):
                 return
@@ -192,12 +195,14 @@ class PostgresDatabase:
                 return
             except Broken as broken:
                 proof = broken.proof
+                until = min(until, self._clock() + self._patience)
+                if self._clock() > until:  # it may be these very statements that break each session
+                    _tell([(unit, refusal_of(unit, broken)) for unit in group])
+                    return
             except Exception as refused:
                 if is_lost(refused) or not session.alive:
                     session.terminate()  # while it was asked about an earlier break: that is asked again
-                elif (
-                    len(group) > 1
-                ):  # one of them is at fault: each alone, so that it does not take others down
+                elif len(group) > 1:  # one of them is at fault: each alone, so that it takes no others down
                     for unit in group:
                         await self._write([unit])
                     return
@@ -210,18 +215,19 @@ class PostgresDatabase:
         if self._alive():
             return None
         self._session_closed()
-        clock = asyncio.get_running_loop().time
-        until = clock() + self._patience
+        until = self._clock() + self._patience
         for wait in _waits():
             try:
-                session = await self._new_session(max(1.0, min(COMMAND_SECONDS, until - clock())))
-                await session.check(self.lanes.values())
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                if clock() + wait > until:
+                self._session = await self._new_session(max(1.0, min(COMMAND_SECONDS, until - self._clock())))
+                await self._session.check(self.lanes.values())
+            except Exception as error:  # whatever it is, somebody waits to hear of it
+                if self._session is not None:
+                    self._session.terminate()
+                if self._clock() + wait > until:
                     return self._give_up(error)
                 await asyncio.sleep(wait)
                 continue
-            self._session, self._held = session, True
+            self._held = True
             for number in [number for number, lane in self.lanes.items() if lane.failure is not None]:
                 del self.lanes[number]
             self._say("regained")
@@ -291,8 +297,7 @@ class PostgresDatabase:
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         from sqlalchemy.exc import DBAPIError
 
-        clock = asyncio.get_running_loop().time
-        until = clock() + self._patience
+        until = self._clock() + self._patience
         for wait in _waits():
             try:
                 return await work()
@@ -307,7 +312,7 @@ class PostgresDatabase:
                 if isinstance(error, DBAPIError) and error.orig is not None:
                     cause = error.orig.__cause__ or error.orig
                 gone = is_lost(cause) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-                if not gone or clock() + wait > until:
+                if not gone or self._clock() + wait > until:
                     raise self._refusal(cause) from None
                 await asyncio.sleep(wait)
         raise AssertionError("there is always another wait")

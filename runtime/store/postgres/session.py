@@ -25,6 +25,7 @@ COMMAND_SECONDS = 10.0
 _KEEPALIVE = {"tcp_keepalives_idle": "1", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2"}
 """The server notices within three seconds that a machine is gone, and frees the lock."""
 
+_ROWS_AT_ONCE = 5_000
 _DURABILITY = {"NORMAL": "local", "FULL": "on"}
 _BLOB_LOCK = 0x63726577_626C6F62
 _LOST = (
@@ -35,7 +36,6 @@ _LOST = (
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.LockNotAvailableError,
     OSError,
     TimeoutError,
 )
@@ -91,7 +91,7 @@ class Session:
                 "application_name": name,
                 "synchronous_commit": _DURABILITY[synchronous],
                 "tcp_user_timeout": "3000",
-                "lock_timeout": str(int(COMMAND_SECONDS * 1000)),
+                "lock_timeout": str(int(COMMAND_SECONDS * 500)),  # sooner, so that the session outlives it
                 **_KEEPALIVE,
             },
         )
@@ -169,7 +169,8 @@ class Session:
         proof: Proof | None = None
         begun = False
         try:
-            if (rows := _only_events(group)) is not None:  # one statement is a transaction by itself
+            rows = _only_events(group)
+            if rows is not None and len(rows) <= _ROWS_AT_ONCE:  # one statement is a transaction by itself
                 proof = Proof([Written(len(unit.statements)) for unit in group], _first_event(rows))
                 if rows:
                     await self._bulk(APPEND, rows)
@@ -252,8 +253,9 @@ class Session:
         return Written(int(status.rpartition(" ")[2]))
 
     async def _bulk(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        if rows:
-            await self._connection.execute(UNNEST[sql], *map(list, zip(*rows, strict=True)))
+        for begin in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[begin : begin + _ROWS_AT_ONCE]
+            await self._connection.execute(UNNEST[sql], *map(list, zip(*part, strict=True)))
 
     async def _keep_blobs_from_going(self, added: Sequence[Any], group: Sequence[Unit]) -> None:
         """A large value that one process refers to anew must not be one that another is just taking away."""

@@ -35,7 +35,7 @@ class Owner:
             return
         self._folder.mkdir(exist_ok=True)
         file = os.open(self._path(self.id), os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX)  # at most, somebody is just looking whether it is held
         self._file = file
 
     def release(self) -> None:
@@ -54,20 +54,11 @@ class Owner:
         if owner == self.id:
             return self._file is not None
         path = self._path(owner)
-        try:
-            file = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if _held(path):
             return True
-        else:
-            with suppress(OSError):
-                path.unlink()
-            return False
-        finally:
-            os.close(file)
+        with suppress(OSError):
+            path.unlink()
+        return False
 
     def _path(self, owner: str) -> Path:
         return self._folder / f"{_PREFIX}{owner}"
@@ -75,10 +66,21 @@ class Owner:
 
 def anybody(database: Path) -> bool:
     """Whether any store, of any process, holds its lock just now."""
-    somebody = Owner(database)
-    return any(
-        somebody.alive(path.name.removeprefix(_PREFIX)) for path in folder_of(database).glob(f"{_PREFIX}*")
-    )
+    return any(map(_held, folder_of(database).glob(f"{_PREFIX}*")))
+
+
+def _held(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import pytest
 from crewgraph.runtime.errors import ClaimLost, StoreError
 from crewgraph.runtime.events import Noted, RunFinished, StepFinished
 from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.store import open_store
+from crewgraph.runtime.store import Synchronous, open_store
 from crewgraph.runtime.store.postgres.database import PostgresDatabase
+from crewgraph.runtime.store.sql.database import Statement, write
 from crewgraph.runtime.store.store import SqlStore
 
 from ...postgres import PostgresServer, execute
@@ -339,3 +340,24 @@ async def test_many_that_open_a_new_database_at_once_make_one(postgres_url: str)
     finally:
         for store in stores:
             await store.aclose()
+
+
+@pytest.mark.parametrize(("synchronous", "setting"), [("NORMAL", "local"), ("FULL", "on")])
+async def test_what_is_safe_survives_a_crash_of_the_server_either_way(
+    postgres_url: str, synchronous: Synchronous, setting: str
+) -> None:
+    async with open_store(postgres_url, synchronous=synchronous) as store:
+        assert isinstance(store.database, PostgresDatabase)
+        assert store.database._session is not None
+        assert await store.database._session.fetch("SHOW synchronous_commit") == [(setting,)]
+
+
+async def test_statements_that_break_every_session_are_given_up(postgres_url: str) -> None:
+    database = await PostgresDatabase.open(postgres_url, patience=0.5)
+    try:
+        suicide = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(StoreError, match="PostgreSQL refused what was to be written"):
+            await write(database, suicide)
+        await write(database, Statement("SELECT 1"))
+    finally:
+        await database.aclose()
