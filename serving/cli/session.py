@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...runtime.errors import NotFound
+from ...runtime.errors import InvalidInput, NotFound
 from ..settings import Settings
 from .failure import TERMINATED, Stopped
 
@@ -32,7 +32,11 @@ class Session:
     def make(
         cls, home: str | None, database: str | None, model_url: str | None, model: str | None, *, debug: bool
     ) -> Session:
-        """Settings from the environment, with the options of this call over them."""
+        """Settings from the environment, with the options of this call over them.
+
+        Raises:
+            InvalidInput: the database is none that could be opened.
+        """
         settings = Settings()
         if home:
             settings = replace(settings, home=Path(home).expanduser())
@@ -42,6 +46,10 @@ class Session:
             settings = replace(settings, model_url=model_url)
         if model:
             settings = replace(settings, model=model)
+        if settings.database_url and "://" not in settings.database_url:
+            raise InvalidInput(
+                f"{settings.database_url!r} is no database: write postgresql://user@host/name or sqlite:///file."
+            )
         return cls(settings, debug)
 
     def store(self) -> AbstractAsyncContextManager[Store]:

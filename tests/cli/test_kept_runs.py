@@ -182,9 +182,30 @@ def test_another_database_than_that_of_the_home_folder_can_be_named(
     assert crewgraph("run", crew_file, "count", "--database", url).returncode == 0
     assert len(runs(crewgraph, "--database", url)) == 1
     assert not (home / "crewgraph.db").exists()
-    wrong = crewgraph("runs", "--database", "mysql://somewhere/else")
-    assert wrong.returncode == 2
-    assert wrong.stderr.count("\n") == 1
+    for nowhere in ("mysql://somewhere/else", "somewhere.db", "postgresql://ann:sesame@127.0.0.1:1/x"):
+        wrong = crewgraph("runs", "--database", nowhere)
+        assert (wrong.returncode, wrong.stdout) == (2, "")
+        assert wrong.stderr.count("\n") == 1
+        assert "sesame" not in wrong.stderr
+
+
+def test_all_of_it_works_over_postgresql_too(
+    crewgraph: Run, buying: Path, tmp_path: Path, postgres_url: str, home: Path
+) -> None:
+    there = ("--database", postgres_url)
+    run_id = json.loads(crewgraph("run", buying, "buy tea", "--json", *there).stdout)["error"]["run_id"]
+    assert run_id in crewgraph("questions", *there).stdout
+    assert crewgraph("answer", run_id, "--approve", *there).returncode == 0
+    assert crewgraph("replay", run_id, *there).returncode == 0
+    assert crewgraph("fork", run_id, "--at", "pay", "--later", *there).returncode == 0
+    assert crewgraph("diff", run_id, "last", *there).returncode == 0
+    assert crewgraph("runs", "verify", "--all", *there).returncode == 0
+    file = tmp_path / "kept.jsonl"
+    assert crewgraph("runs", "export", run_id, "-o", file, *there).returncode == 0
+    assert "1 run" in crewgraph("runs", "prune", "--older-than", "0d", "--yes", *there).stdout
+    assert not (home / "crewgraph.db").exists()
+    assert crewgraph("runs", "import", file).returncode == 0
+    assert "paid 30 to Ann" in crewgraph("show", run_id).stdout
 
 
 def test_a_conversation_is_listed_and_taken_away_with_its_runs(

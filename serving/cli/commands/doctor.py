@@ -60,14 +60,14 @@ def command(
 ) -> int:
     """Check this installation and say what to do about problems."""
     session: Session = ctx.obj
-    return block_on(_doctor(session.settings, as_json=as_json))
+    return block_on(_doctor(session, as_json=as_json))
 
 
-async def _doctor(settings: Settings, *, as_json: bool) -> int:
+async def _doctor(session: Session, *, as_json: bool) -> int:
     from ..pictures.report import print_json
 
     findings = []
-    async for finding in examine(settings):
+    async for finding in examine(session):
         findings.append(finding)
         if not as_json:
             print(finding.line, flush=True)
@@ -77,15 +77,16 @@ async def _doctor(settings: Settings, *, as_json: bool) -> int:
     return 0 if well else 1
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
+async def examine(session: Session) -> AsyncIterator[Finding]:
     """Every check, in the order in which problems explain each other."""
+    settings = session.settings
     yield _python()
     for package in _PACKAGES:
         yield _package(package)
     home = _home(settings)
     yield home
     if home.ok:
-        yield await _database(settings)
+        yield await _database(session)
     if settings.model_url:
         yield await _model_url(settings)
     else:
@@ -120,17 +121,18 @@ def _home(settings: Settings) -> Finding:
     return Finding("home folder", ok=True, seen=str(settings.home))
 
 
-async def _database(settings: Settings) -> Finding:
+async def _database(session: Session) -> Finding:
     from ....runtime.errors import StoreError
-    from ....runtime.store import open_store
+    from ....runtime.redaction import Redactor
 
+    settings = session.settings
     try:
-        async with open_store(settings.database) as store:
+        async with session.store() as store:
             await store.list_runs(limit=1)
     except StoreError as error:
-        todo = "see what the message says about the file, or choose another folder with --home"
-        return Finding("database", ok=False, seen=str(error), todo=todo)
-    return Finding("database", ok=True, seen=str(settings.database))
+        choose = "name another one with --database" if settings.database_url else "choose another --home"
+        return Finding("database", ok=False, seen=str(error), todo=f"see what the message says, or {choose}")
+    return Finding("database", ok=True, seen=Redactor().text(str(settings.database)))
 
 
 async def _model_url(settings: Settings) -> Finding:
