@@ -14,6 +14,7 @@ from ..runtime.context import RunContext
 from ..runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, Suspended
 from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
 from ..runtime.graph import Task, TaskGraph, TaskResult
+from ..runtime.replay import plan_again
 from ..runtime.scheduler import execute
 from ..runtime.worker import Worker
 from ..tools.text import language_of
@@ -68,7 +69,8 @@ class Orchestrator:
                 await ctx.emit(RunStarted(crew=self.crew.name, request=request))
                 async with ctx.deadline():
                     plan = await self.plan(request, ctx, history)
-                planned = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
+                made = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
+                planned = plan_again(ctx, made)
                 await ctx.emit(planned)
             return await self._run(request, ctx, history, planned)
         except asyncio.CancelledError:

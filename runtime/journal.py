@@ -16,7 +16,6 @@ from .events import (
     Answered,
     Event,
     Noted,
-    PlanMade,
     RunResumed,
     RunStarted,
     StepErred,
@@ -73,7 +72,7 @@ class Journal:
     __slots__ = (  # thousands of runs may be under way at once
         "_attempts", "_began", "_failed_tasks", "_finished_tasks", "_just_resumed", "_last", "_link",
         "_notes", "_retries_due", "_secret", "_seq", "_sink", "_started", "_started_tasks",
-        "_task_costs", "added", "charged", "end", "forked", "given_plan", "plan", "read_only", "record",
+        "_task_costs", "added", "charged", "end", "forked", "plan", "read_only", "record",
         "redactor", "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
     )  # fmt: skip
 
@@ -101,8 +100,6 @@ class Journal:
         """What of `spent` was told by `charge`: it stands in other runs, which carried tasks of this one."""
         self.added: list[TasksAdded] = []
         """How the graph has grown, in earlier sittings and in this one."""
-        self.given_plan: PlanMade | None = None
-        """The plan of a fork in which something was changed: it is not what the code would plan."""
         self._task_costs: dict[str, Cost] = {}
         self.end: EventRow | None = None
         """The event with which the run came to rest, if it has not gone on since."""
@@ -311,30 +308,29 @@ class Journal:
 
     def _load(self, rows: list[EventRow], elsewhere: list[EventRow]) -> None:
         began = last = 0.0
-        for row in rows:
+        own = _own_from(rows)
+        for row in rows[own:]:
             if row.kind in _SITTINGS:
                 self.seconds += last - began
                 began = row.at
             elif not began:
                 began = row.at
             last = max(row.at, began)
-            self._started = self._started or row.kind == "run_started"
         self.seconds += last - began
         if rows:
             self._seq, self._link = rows[-1].seq, rows[-1].link
-        self.steps.load(self._recorded([*rows, *elsewhere]))
-        forked = any(row.kind == "run_forked" and "changes" in fields(row) for row in rows)
+            self._started = any(row.kind == "run_started" for row in rows)
+        self.steps.load(self._recorded(rows[:own], charged=False))
+        self.steps.load(self._recorded([*rows[own:], *elsewhere]))
         for row in rows:
-            if row.kind == "plan_made" and forked:
-                self.given_plan = cast(PlanMade, decode(row))
-            elif row.kind == "noted":
+            if row.kind == "noted":
                 self._notes[row.task_id, fields(row)["text"]] += 1
             elif row.kind == "tasks_added":
                 self.added.append(cast(TasksAdded, decode(row)))
 
-    def _recorded(self, rows: list[EventRow]) -> Iterator[EventRow]:
+    def _recorded(self, rows: list[EventRow], *, charged: bool = True) -> Iterator[EventRow]:
         for row in rows:
-            if row.kind == "step_finished":
+            if charged and row.kind == "step_finished":
                 self._charge_row(row)
             self._note_end(row)
             yield row
@@ -379,6 +375,15 @@ class Journal:
                 self.forked = True
             case _:
                 pass
+
+
+def _own_from(rows: list[EventRow]) -> int:
+    """From which row on a run is its own: a fork begins with what another run has done, spent and waited for."""
+    forked = next((place for place in reversed(range(len(rows))) if rows[place].kind == "run_forked"), None)
+    if forked is None:
+        return 0
+    later = range(forked, len(rows))
+    return next((place for place in later if rows[place].kind == "run_resumed"), len(rows))
 
 
 _NOTHING = Cost()

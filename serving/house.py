@@ -20,7 +20,7 @@ from ..runtime.events import PlanMade, RunFinished
 from ..runtime.journal import Journal
 from ..runtime.lanes import Lanes
 from ..runtime.redaction import Redactor
-from ..runtime.replay import open_replay
+from ..runtime.replay import open_replay, to_its_end
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive
@@ -249,17 +249,8 @@ class House(Archive):
             NotFound: there is no such run.
             ReplayDiverged: the code now asks for a step that the journal does not hold.
         """
-        ctx = await open_replay(self.store, run_id, listeners=listeners)
-        record = ctx.journal.record or await self.store.find_run(run_id)
-        return await self.replay_journal(ctx, record, crew)
-
-    async def replay_journal(self, ctx: RunContext, record: RunRecord, crew: Crew) -> Outcome:
-        """`replay` over a journal that is open already: a frozen run's, which no database holds."""
-        planner, _, history = _options(record)
-        finished = await self._orchestrator(crew, planner).carry_out(
-            record.request, ctx, history=history, planned=ctx.journal.given_plan
-        )
-        return _outcome(record.id, record.thread_id, finished)
+        ctx = await open_replay(self.store, run_id, listeners=listeners, redactor=self._redactor)
+        return await replay_over(ctx, crew, self.client)
 
     async def outcome(self, run_id: str) -> Outcome:
         """What came of a run that is finished. Raises `NotFound`: there is no such run, or it has no answer."""
@@ -324,6 +315,26 @@ class House(Archive):
 
     async def _probe(self) -> Aptitude:
         return await self._aptitudes.of(self.client, probe)
+
+
+async def replay_over(ctx: RunContext, crew: Crew, client: ModelClient) -> Outcome:
+    """`House.replay` over a journal that is open already, such as a frozen run's. `client` is asked for nothing.
+
+    Raises:
+        ReplayDiverged: the code now does otherwise than the journal says.
+        CrewgraphError: the run ended without an answer, with this error.
+    """
+    record = ctx.journal.record
+    assert record is not None, "a run that is replayed was kept, by a store or in a file"
+    planner, _, history = _options(record)
+    orchestrator = Orchestrator(crew, client, _no_quiz, planner)
+    with to_its_end(ctx):
+        finished = await orchestrator.carry_out(record.request, ctx, history=history)
+    return _outcome(record.id, record.thread_id, finished)
+
+
+async def _no_quiz() -> Aptitude:
+    raise AssertionError("a replay reads the quiz from the journal")
 
 
 def checked_request(request: str) -> str:

@@ -50,18 +50,11 @@ async def replayed(path: str | PathLike[str], crew: "Crew", *, listeners: Iterab
     from .runtime.context import RunContext
     from .runtime.past.frozen import frozen
     from .runtime.redaction import Redactor
-    from .runtime.replay import to_its_end
-    from .serving.house import House
+    from .serving.house import replay_over
     from .serving.settings import Settings
 
-    journal = frozen(path)
-    assert journal.record is not None
-    settings = Settings()
-    ctx = RunContext(journal, listeners=listeners, redactor=Redactor(settings.secrets))
-    # A frozen run has no database, and its replay asks for none.
-    house = House(cast("Store", None), ForbiddenModel(), settings)
-    with to_its_end(ctx):
-        return await house.replay_journal(ctx, journal.record, crew)
+    redactor = Redactor(Settings().secrets)
+    return await replay_over(RunContext(frozen(path), listeners=listeners, redactor=redactor), crew, ForbiddenModel())
 
 
 def __getattr__(name: str) -> Any:

@@ -75,3 +75,17 @@ async def test_bisect_names_the_step_that_made_the_answer_wrong(house: House, sh
     assert culprit.step is not None
     assert (culprit.step.name, culprit.answer) == ("tool:price", bad.answer)
     assert len(await house.store.list_runs(100)) == before
+
+
+async def test_what_the_original_spent_is_not_charged_to_its_fork(house: House, shop: Any) -> None:
+    found = await house.ask(shop.crew, COMPARE, tenant="acme")
+    before = await house.store.usage("acme")
+    fork = await house.fork(found.run_id, at="answer")
+    outcome = await house.resume(fork.id, shop.crew)
+    after = await house.store.usage("acme")
+    assert (await house.store.find_run(fork.id)).tenant == "acme"
+    assert after.tool_calls == before.tool_calls
+    assert outcome.tokens > 0
+    assert after.tokens - before.tokens == outcome.tokens
+    replayed = await house.replay(fork.id, shop.crew)
+    assert (replayed.answer, replayed.tokens) == (outcome.answer, outcome.tokens)
