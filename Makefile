@@ -54,7 +54,7 @@ serve: $(VENV)/run.done ## Serve the first example as an OpenAI-compatible chat 
 	@$(BIN)/crewgraph serve $(FILE)
 
 bench: $(VENV)/dev.done ## Run every benchmark once, quickly
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
 
 constraints: ## Write constraints.txt anew from pyproject.toml (versions and hashes, no addresses)
 	@$(BIN)/uv pip compile pyproject.toml --extra engine --extra cluster --extra encryption --group dev --universal --python-version 3.11 \
