@@ -17,9 +17,10 @@ from ..planner.planner import Mode
 from ..runtime.budget import Budget
 from ..runtime.cluster.cluster import Cluster
 from ..runtime.cluster.imports import load
+from ..runtime.cluster.members.link import plain_url
 from ..runtime.cluster.server import serve
 from ..runtime.cluster.workflows.queues import BOTH, Queue
-from ..runtime.errors import InvalidCrew, StoreError
+from ..runtime.errors import InvalidCrew
 from ..runtime.events import PlanMade
 from ..runtime.graph import TaskGraph
 from ..runtime.journal import Journal
@@ -42,11 +43,9 @@ def cluster_url(settings: Settings) -> str:
     Raises:
         StoreError: it is not PostgreSQL.
     """
-    if settings.database_url is None:
-        raise StoreError(
-            "A cluster works on PostgreSQL: give --database postgresql://user@host/name, or set CREWGRAPH_DATABASE."
-        )
-    return settings.database_url
+    url = settings.database_url or ""
+    plain_url(url)
+    return url
 
 
 async def carry(

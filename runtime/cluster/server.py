@@ -33,6 +33,10 @@ from .workflows.results import Results
 _log = logging.getLogger(__name__)
 
 
+_STOPS_WITHIN = 2.0
+"""Seconds that are waited for what was under way to stop."""
+
+
 class CutOff(StoreError):
     """This worker has lost its lock: what it carried is taken over, and it has stopped. It may join again."""
 
@@ -127,7 +131,8 @@ class _Desk:
         tasks = list(self._at_work.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:  # one may wait for a database that is out of reach, to say that it was stopped
+            await asyncio.wait(tasks, timeout=_STOPS_WITHIN)
 
     async def _carry(self, order: JsonValue, work: Callable[[JsonValue], Awaitable[Ending]]) -> JsonValue:
         me = asyncio.current_task()

@@ -45,7 +45,9 @@ def plain_url(url: str) -> str:
         StoreError: it is no PostgreSQL URL.
     """
     if not _DRIVER.match(url):
-        raise StoreError(f"A cluster needs PostgreSQL: give a URL like postgresql://host/name, not {url!r}.")
+        raise StoreError(
+            "A cluster works on PostgreSQL: give --database postgresql://user@host/name, or set CREWGRAPH_DATABASE."
+        )
     return _DRIVER.sub("postgresql://", url, count=1)
 
 
