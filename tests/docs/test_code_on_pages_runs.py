@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,3 +93,15 @@ def test_the_client_code_of_the_readme_is_python(pages: dict[str, Page]) -> None
     for name in ("README.md", "README.zh-CN.md"):
         for block in pages[name].blocks("python"):
             compile(block, name, "exec")
+
+
+def test_the_page_on_runs_is_one_file_that_pays_once_a_person_has_agreed(
+    pages: dict[str, Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "buying.py"
+    file.write_text("\n".join(pages["docs/runs.md"].blocks("python")), "utf-8")
+    ran = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "paid 250.00."
+    assert (tmp_path / "ledger.txt").read_text("utf-8").count("\n") == 1
