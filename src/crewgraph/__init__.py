@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .tools.tool import Tool, tool
     from .tools.values import Fact
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Agent": "agents.agent",
