@@ -174,3 +174,10 @@ def test_a_retry_does_not_ask_again(trial: Any) -> None:
     assert trial.sitting([again], failing)["a"].value == {"n": 2}
     assert trial.ids("asked") == ["a"]
     assert trial.replay([again], failing)["a"].value == {"n": 2}
+
+
+def test_what_cannot_be_asked_about_fails_and_is_not_tried_again(trial: Any) -> None:
+    tasks = [task("who"), task("m", each="$who", approval=True, retry=Retry(wait=1))]
+    with pytest.raises(TaskFailed, match="'m' failed: it is to be done for each of"):
+        trial.sitting(tasks, worker)
+    assert trial.of("task_retried") == trial.of("asked") == []

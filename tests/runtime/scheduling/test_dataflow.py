@@ -203,3 +203,14 @@ async def test_a_long_chain_and_a_wide_fan_fit(virtual: Any) -> None:
     started: list[Event] = []
     await execute(TaskGraph(chain + fan), worker, context(started.append), limit=16)
     assert sum(isinstance(event, TaskStarted) for event in started) == 4000
+
+
+def test_that_a_task_is_done_again_is_noted_once(trial: Any) -> None:
+    trial.sitting([task("a", n=1)])
+    first = len(trial.tape.rows)
+    trial.sitting([task("a", n=2)])
+    (noted,) = trial.of("noted")
+    assert "'a' is done again, for it is asked something else" in noted.text
+    trial.sitting([task("a", n=2)], upto=first + 1)
+    assert trial.rows("noted") == ["a"], "the sitting before broke off after it had said so"
+    assert len(trial.of("noted")) == 1
