@@ -25,6 +25,8 @@ def meant(questions: Sequence[Question], key: str, record: RunRecord) -> Questio
     Raises:
         InvalidRequest: there is no such question, none at all, or several.
     """
+    if not questions and record.status == "waiting":
+        raise InvalidRequest(f"All that run {record.id} asks has been answered: resume it to go on.")
     if not questions:
         raise InvalidRequest(f"Run {record.id} waits for no answer (it is {record.status}).")
     if key:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ..runtime.events import Answer
-from ..runtime.questions import Question, find_question, open_questions
+from ..runtime.questions import Question, find_question
 from ..runtime.store import RunRecord, Store
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ class Archive:
         self.store = store
 
     async def questions(self, run_id: str) -> list[Question]:
-        """What a run waits for a person to say, the oldest first. Raises `NotFound`."""
-        record = await self.store.find_run(run_id)
-        return open_questions(await self.store.events(record.id), running=record.status == "running")
+        """What a run waits for a person to say, and nobody has answered yet, the oldest first. Raises `NotFound`."""
+        return await self.store.questions(run_id)
 
     async def answer(self, run_id: str, key: str, answer: Answer) -> Question:
         """Answer a question of a run (`key` or its unique beginning); `resume` then goes on with it.

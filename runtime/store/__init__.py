@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from ..events import Answer, Event
 from ..journal import Journal
+from ..questions import Question
 from ..row import EventRow
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 
@@ -105,6 +106,10 @@ class Store(Protocol):
         options: Mapping[str, JsonValue] | None = None,
     ) -> RunRecord:
         """A new run that begins with these events, in one transaction. Nobody carries it out yet: open it."""
+        ...
+
+    async def questions(self, which: str) -> list[Question]:
+        """What a run waits for a person to say, and nobody has answered yet, the oldest first."""
         ...
 
     async def answer(self, which: str, key: str, answer: Answer) -> None:

@@ -197,6 +197,16 @@ class SqlStore:
             return dataclasses.replace(named, status="interrupted")
         raise self._no_free_id()
 
+    async def questions(self, which: str) -> list[Question]:
+        """What a run waits for a person to say, and nobody has answered yet, the oldest first."""
+        story = await self._reader.story(await self._reader.line(which))
+        found: list[Question] = []
+        for part in (story, *story.children):
+            left = await self.database.fetch(ANSWERS, (part.line.number,))
+            answered = {(key, asked) for key, asked, _ in left}
+            found += [one for one in await self._open(part) if (one.key, one.since) not in answered]
+        return sorted(found, key=lambda question: question.since)
+
     async def answer(self, which: str, key: str, answer: Answer) -> None:
         """Leave a person's answer to the question `key` of a run."""
         line = await self._reader.line(which)

@@ -89,7 +89,7 @@ async def test_an_answer_can_be_left_without_going_on_and_the_first_one_counts(
     assert left.json()["object"] == "answer"
     assert till.paid == []
     twice = await http.post(f"/runs/{run_id}/answer", json={"decision": "reject"})
-    refused(twice, 400, "invalid_request", "answered already")
+    refused(twice, 400, "invalid_request", "has been answered")
     assert (await http.post(f"/runs/{run_id}/resume")).json()["status"] == "finished"
     assert till.paid == ["Ann=7"]
 
@@ -173,7 +173,7 @@ async def test_a_replay_gives_the_same_and_names_the_first_step_that_differs(
         httpx.AsyncClient(base_url=url) as changed,
     ):
         diverged = await changed.post(f"/runs/{run_id}/replay")
-    refused(diverged, 409, "replay_diverged", "inputs.item: 'tea' → 'coffee'")
+    refused(diverged, 409, "replay_diverged", "'tea' → 'coffee'")
     assert till.paid == ["Ann=7"]
 
 

@@ -114,9 +114,10 @@ def test_an_answer_may_be_left_for_later_and_the_first_one_counts(
     assert left.returncode == 0
     assert f"crewgraph resume {waiting}" in left.stdout
     assert paid(buying) == []
+    assert questions(crewgraph) == []
     twice = crewgraph("answer", waiting, "--reject")
     assert twice.returncode == 2
-    assert "answered already" in twice.stderr
+    assert "has been answered" in twice.stderr
     assert crewgraph("resume", waiting).returncode == 0
     assert paid(buying) == ["Ann=30"]
 

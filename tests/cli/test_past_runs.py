@@ -10,6 +10,14 @@ from typing import Any
 
 import pytest
 
+from crewgraph.agents.agent import Agent
+from crewgraph.agents.crew import Crew
+from crewgraph.agents.testing import ScriptedModel
+from crewgraph.runtime.errors import ReplayDiverged
+from crewgraph.serving.cli.failure import Failure
+from crewgraph.serving.house import House
+from crewgraph.serving.settings import Settings
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 TEA = '''
@@ -80,22 +88,36 @@ def good(crewgraph: Run, tea: Path) -> str:
     return run_id
 
 
-def test_a_replay_that_diverges_names_the_first_step_and_shows_both_inputs(
-    crewgraph: Run, tea: Path, good: str
-) -> None:
+def test_a_replay_that_diverges_names_what_differs_first(crewgraph: Run, tea: Path, good: str) -> None:
     tea.write_text(TEA.replace('"a": "$one.value"', '"a": 6'))
     done = crewgraph("replay", good)
     assert done.returncode == 1
-    sentence, journal, code = done.stderr.splitlines()
-    assert "task 'sum' now asks for step 'tool:add'" in sentence
-    assert "inputs.a: 5 → 6" in sentence
-    assert journal.split(":", 1) == ["  the journal", ' {"a": 5, "b": 3}']
-    assert code.split(":", 1) == ["  the code", '    {"a": 6, "b": 3}']
+    assert done.stderr.count("\n") == 1
+    assert "args.a: '$one.value' → 6" in done.stderr
+    tea.write_text(TEA.replace("@tool\ndef add", "@tool(approval=True)\ndef add"))
     told = crewgraph("replay", good, "--json")
     error = json.loads(told.stdout)["error"]
-    assert (error["code"], error["task"], error["step"]) == ("replay_diverged", "sum", "tool:add")
-    assert (error["journal"], error["asked"]) == ({"a": 5, "b": 3}, {"a": 6, "b": 3})
+    assert (error["code"], error["task"], error["step"]) == ("replay_diverged", "sum", "approve:add")
+    assert (error["journal"], error["asked"]["about"]["arguments"]) == (None, {"a": 5, "b": 3})
     assert calls(tea) == ["sencha", "assam"]
+
+
+async def test_where_a_step_has_other_inputs_now_both_are_shown(tmp_path: Path) -> None:
+    def desk(goal: str) -> Crew:
+        return Crew([Agent("host", goal)], name="desk")
+
+    async with House.open(Settings(home=tmp_path), client=ScriptedModel(lambda _: "Hello.")) as house:
+        ran = await house.ask(desk("Be kind."), "Hello!")
+        with pytest.raises(ReplayDiverged) as diverged:
+            await house.replay(ran.run_id, desk("Be terse."))
+    failure = Failure.of(diverged.value)
+    assert failure.exit_code == 1
+    assert (failure.told["task"], failure.told["step"]) == ("answer", "model")
+    journal, code = failure.below
+    assert journal.startswith("  the journal: {")
+    assert "Be kind." in journal
+    assert code.startswith("  the code:    {")
+    assert "Be terse." in code
 
 
 def test_a_fork_carries_on_live_from_a_step_and_leaves_the_run_as_it_is(

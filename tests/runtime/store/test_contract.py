@@ -186,9 +186,12 @@ async def test_an_answer_waits_for_whoever_carries_the_run_out(opener: Opener) -
     store, other = await opener(), await opener()
     journal = await waiting(store)
     assert await journal.take_answers() == []
+    assert [question.key for question in await other.questions(journal.run_id)] == ["question-1"]
     said = Answer(decision="edit", value={"x": LONG}, note="because", by="Ann")
     await other.answer(journal.run_id, "question", said)
+    assert await store.questions(journal.run_id) == []
     assert await journal.take_answers() == ["question-1"]
+    assert await store.questions(journal.run_id) == []
     assert await journal.take_answers() == []
     (answered,) = [event for event in await other.events(journal.run_id) if event.kind == "answered"]
     assert answered.answer == said

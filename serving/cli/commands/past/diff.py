@@ -33,8 +33,8 @@ def command(
 
 
 async def _diff(session: Session, a: str, b: str) -> tuple[str, str, RunDiff]:
-    from .....runtime.past.diff import diff
+    from ....archive import Archive
 
     async with session.past(a) as store:
         one, other = (await store.find_run(a)).id, (await store.find_run(b)).id
-        return one, other, diff(await store.events(one), await store.events(other))
+        return one, other, await Archive(store).diff(one, other)

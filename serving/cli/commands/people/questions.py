@@ -63,11 +63,9 @@ async def _asked(session: Session, which: str | None) -> Asked:
 
 
 async def _of(store: Store, records: list[RunRecord]) -> Asked:
-    from .....runtime.questions import open_questions
-
     found: Asked = []
     for record in records:
-        asked = open_questions(await store.events(record.id), running=record.status == "running")
+        asked = await store.questions(record.id)
         if asked:
             found.append((record, asked))
     return found
