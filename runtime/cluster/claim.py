@@ -8,15 +8,16 @@ from collections.abc import Callable
 import psycopg
 
 from ..errors import NotFound, StoreError, TaskFailed
-from ..events import RunResumed, StepFinished, StepIntended
 from ..journal import Journal
 from ..store import Store
 from ..store.postgres.session import lock_of
 from .members.bus import Bus
 from .members.link import connect, refused
 
-BEGINNINGS = 10
+BEGINNINGS = 20
 """So often may the workers that carry a task or a run die, one after the other, without getting a step further."""
+
+_STEPS_FURTHER = {"plan_made", "step_intended", "step_finished", "step_erred", "answered", "task_finished"}
 
 
 class Claims:
@@ -90,10 +91,9 @@ class Claims:
     async def _refuse_deadly(self, run_id: str) -> None:
         """Refuse what has been begun again and again and never got a step further: it takes its workers down."""
         begun = 0
-        for event in reversed(await self._store.events(run_id)):
-            if isinstance(event, RunResumed):
-                begun += 1
-            elif isinstance(event, StepIntended | StepFinished):
+        for row in reversed(await self._store.rows(run_id)):
+            begun += row.kind == "run_resumed"
+            if row.kind in _STEPS_FURTHER:
                 break
         if begun > BEGINNINGS:
             raise TaskFailed(

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
@@ -35,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 _STOPS_WITHIN = 2.0
 """Seconds that are waited for what was under way to stop."""
+
+_KEPT_SECONDS = 7 * 24 * 3600.0
+_SWEEP_EVERY = 3600.0
 
 
 class CutOff(StoreError):
@@ -88,6 +92,8 @@ async def serve(
             )
             stack.push_async_callback(watch.aclose)
             bus.tell("joined", str(lock_number(executor)))
+            sweeping = asyncio.create_task(_sweep(client), name="cluster sweeps")
+            stack.callback(sweeping.cancel)
             if on_ready is not None:
                 on_ready(executor)
             await _first(stop, bus.lost)
@@ -172,6 +178,16 @@ async def _join(url: str) -> tuple[str, Bus]:
         bus = await Bus.open(url, executor, lock=lock_number(executor))
         if bus is not None:
             return executor, bus
+
+
+async def _sweep(client: Client) -> None:
+    """Forget, now and then, workflows that ended so long ago that nobody waits for them any more."""
+    while True:
+        try:
+            await client.sweep(time.time() - _KEPT_SECONDS)
+        except StoreError:
+            _log.warning("Old workflows could not be swept away.", exc_info=True)
+        await asyncio.sleep(_SWEEP_EVERY)
 
 
 async def _first(*events: asyncio.Event) -> None:

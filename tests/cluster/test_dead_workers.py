@@ -84,7 +84,7 @@ async def test_a_run_that_takes_its_workers_down_again_and_again_is_given_up(
     tasks = [Task(id="a", description="once")]
     journal = await world.store.create_run("test", "deadly", claim=False)
     await journal.aclose()
-    for _ in range(11):  # so often it was begun, and whoever carried it got no further
+    for _ in range(21):  # so often it was begun, and whoever carried it got no further
         await (await world.store.open_run(journal.run_id)).aclose()
     await world.go_on(journal.run_id, tasks)
     await asyncio.to_thread(hire, world.url)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from crewgraph.runtime.budget import Budget
+from crewgraph.runtime.cluster.workflows.client import Client
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import BudgetExceeded, RunWaiting, ToolError
 from crewgraph.runtime.events import Answer, TaskRetried
@@ -15,6 +17,7 @@ from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.policy import Retry
 from crewgraph.runtime.questions import open_questions
 from crewgraph.runtime.scheduler import execute
+from crewgraph.runtime.store.seal import Seal
 
 from .conftest import JOBS, Hire, World, fan, world_on
 
@@ -204,3 +207,17 @@ async def test_what_goes_over_the_queues_is_encrypted_where_the_store_is(
         await world.cluster.cancel(run)
         assert len(kept) >= 4
         assert not any("waits" in letter or "Ω" in letter for letter in kept)
+
+
+async def test_what_ended_long_ago_is_forgotten_by_the_queues_and_kept_by_the_store(busy: World) -> None:
+    run = await busy.submit([Task(id="a", description="once")])
+    await busy.answer(run)
+    client = await Client.open(busy.url, Seal())
+    try:
+        await client.sweep(time.time() - 60)
+        assert [workflow.id for workflow in await client.find([run])] == [run]
+        await client.sweep(time.time() + 60)
+        assert await client.find([run]) == []
+    finally:
+        await client.aclose()
+    assert (await busy.store.find_run(run)).answer == "1"

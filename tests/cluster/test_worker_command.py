@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
         (home, "A cluster works on PostgreSQL: give --database postgresql://user@host/name"),
         ((*home, "--database", f"sqlite:///{tmp_path}/runs.db"), "A cluster works on PostgreSQL"),
         ((*home, *somewhere, "--queue", "gpu=0"), "'gpu=0' is no queue"),
-        ((*home, *somewhere), "check that it runs"),
+        ((*home, *somewhere), "cannot be used"),
     ):
         code, error = failed(*arguments)
         assert (code, error.count("\n")) == (2, 1), error

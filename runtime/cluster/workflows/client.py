@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple, Self, TypeVar, cast
 
@@ -26,11 +27,13 @@ SCHEMA = "crewgraph_dbos"
 SERIALIZER = DBOSPortableJSONSerializer()
 """Everything goes as JSON. DBOS would pickle otherwise."""
 
-_CONNECTIONS = 4
+_CONNECTIONS = 2
 
 Status = Literal[
     "ENQUEUED", "DELAYED", "PENDING", "SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
 ]
+_OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_SWEPT_AT_ONCE = 500
 
 
 class Workflow(NamedTuple):
@@ -45,7 +48,7 @@ class Workflow(NamedTuple):
     @property
     def over(self) -> bool:
         """Whether nothing more will come of it."""
-        return self.status not in ("ENQUEUED", "DELAYED", "PENDING")
+        return self.status in _OVER
 
 
 class Client:
@@ -142,6 +145,12 @@ class Client:
         """Take workflows away for good: what they gave is in the journal by now."""
         if ids:
             await self._asked(lambda: self._client.delete_workflows(list(ids)))
+
+    async def sweep(self, before: float) -> None:
+        """Forget workflows that ended before then (seconds since the epoch): their runs are in the store."""
+        ended = datetime.fromtimestamp(before, UTC).isoformat()
+        while found := await self._list(status=list(_OVER), completed_before=ended, limit=_SWEPT_AT_ONCE):
+            await self.forget([workflow.id for workflow in found])
 
     async def aclose(self) -> None:
         """Close the connections."""

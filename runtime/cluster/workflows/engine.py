@@ -22,7 +22,7 @@ Body = Callable[[JsonValue], Awaitable[JsonValue]]
 
 _VERSION = "1"
 """Workers of one version share their work. It goes up when orders change so that older workers cannot read them."""
-_CONNECTIONS = 6
+_CONNECTIONS = 4
 _NEVER = 1e6
 _ABANDONED_AFTER = 1.0
 
