@@ -21,6 +21,8 @@ from crewgraph.runtime.graph import Task, TaskGraph, TaskResult, resolve
 from crewgraph.runtime.policy import Condition, Retry
 
 MODULUS = 997
+LARGE_WORDS = 40_000
+"""Words in a result that is kept apart."""
 PLACES = {
     "pay": "database",  # once, found out by its own `reconcile`
     "wire": "database",  # once, found out by a person
@@ -41,6 +43,12 @@ def amount_of(base: int, given: Any) -> int:
 def value_of(name: str, amount: int) -> int:
     """What an effect gives back."""
     return (amount * 31 + zlib.crc32(name.encode())) % MODULUS
+
+
+def given_back(name: str, amount: int) -> dict[str, Any]:
+    """The result of the tool. One that is called ``~large`` is too large for a row of the journal."""
+    found: dict[str, Any] = {"n": value_of(name, amount)}
+    return {**found, "text": f"{amount} " * LARGE_WORDS} if name.endswith("~large") else found
 
 
 def total(values: Any) -> int:
@@ -101,6 +109,8 @@ def make_job(seed: int) -> Job:
         _mapped("looks", "look", rng),
         _call("high", rng.choice(ONCE), rng, ("dice",), when=_dice("at_least")),
         _call("low", rng.choice(ONCE), rng, ("dice",), when=_dice("below")),
+        _call("large", "look", rng, ("quote",), mode="large"),
+        _call("large-once", "pay", rng, ("list",), mode="large"),
         _plain("flaky", args={"given": ["$quote"]}, retry=TRY_AGAIN),
         _plain("gang", args={"given": ["$dice"]}),
         _plain("grow", args={"given": ["$quote"]}),
@@ -115,7 +125,7 @@ def make_job(seed: int) -> Job:
     )
     batches["grow-more"] = Batch((_call("tallest", rng.choice(ONCE), rng, ("taller",)),), then=("sum",))
     for number in range(rng.randint(5, 8)):
-        known = [task.id for task in tasks if task.id not in ("high", "low")]
+        known = [task.id for task in tasks if task.id not in ("high", "low", "large", "large-once")]
         needs = tuple(rng.sample(known, rng.randint(0, 2)))
         tool = rng.choice(tuple(PLACES))
         # Tools that fail, and say whether it has happened, or do not; where they do not, a person has to.
@@ -201,11 +211,11 @@ def _expect(task: Task, needs: list[str], found: Expected) -> bool:
     return True
 
 
-def _effect(found: Expected, tool: str | None, args: Mapping[str, Any]) -> dict[str, int]:
+def _effect(found: Expected, tool: str | None, args: Mapping[str, Any]) -> dict[str, Any]:
     amount = amount_of(args["base"], args["given"])
     if place := PLACES[str(tool)]:
         found.effects[place, args["name"], amount] += 1
-    return {"n": value_of(args["name"], amount)}
+    return given_back(args["name"], amount)
 
 
 def _plain(name: str, **more: Any) -> Task:

@@ -14,7 +14,7 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ from crash.job import make_job
 from crash.point import Moment, Place, Run
 from crash.sitting import ASKS, FAILED, FINISHED, REFUSED
 from crash.stores import Stores, new_database
+from crash.trap import replace
+from crewgraph.runtime.events import Event, StepErred, StepFinished, StepIntended, TaskFinished
+from crewgraph.runtime.journal import Journal
 
 _SLOW = 0.04
 """Seconds that an effect takes at most, where something has to befall the run in its middle."""
@@ -83,7 +86,11 @@ def _restarts(stores: Stores, rng: random.Random, rounds: int) -> Row:
 
 
 def _contests(stores: Stores, rng: random.Random, rounds: int) -> Row:
-    """PostgreSQL restarts, and another process tries to take the run over from the one that lives."""
+    """PostgreSQL restarts, and another process tries to take the run over from the one that lives.
+
+    In every other round that one is stopped meanwhile, as on a laptop that is closed, and wakes up when its run is
+    another's. It is stopped between two effects: of one that is under way nobody can know what will become of it.
+    """
     row = Row("contest_ok", "PostgreSQL restarted, and another process resumes: one of them does")
     if stores.server is None:
         return row._replace(left_out="left out")
@@ -92,25 +99,28 @@ def _contests(stores: Stores, rng: random.Random, rounds: int) -> Row:
         def one(number: int) -> list[str]:
             run = _run(stores, f"contest-{number}", rng)
             run.database = new_database(server.url, f"contest_{number}", run.folder)
-            first = _begun(run)
-            time.sleep(rng.random() * _MIDDLE)
-            server.stop("immediate")
-            asleep = number % 2 == 1  # it is not there to see its session go, and finds out when it wakes
-            if asleep:
-                os.kill(first, signal.SIGSTOP)
-            server.start()
+            stopped = number % 2 == 1
+            first = _begun(run, _stopping(run, rng.randint(1, 12)) if stopped else None)
+            if stopped:
+                _until(lambda: bool(run.world.left("stopped")))
+            else:
+                time.sleep(rng.random() * _MIDDLE)
+            server.restart("immediate")
             code: int | None = REFUSED
             late = time.monotonic() + _LATE
             while code == REFUSED and time.monotonic() < late:
                 code = run.sit(patience=0.0).code
                 time.sleep(0.02)
-            if asleep:
+            if stopped:
                 os.kill(first, signal.SIGCONT)
-            codes = {code, children.wait(first).code}
-            wrong = [] if codes <= {FINISHED, ASKS, FAILED} else [f"they ended with {codes}: {run.said()}"]
+            codes = [code, children.wait(first).code]
+            right = {FINISHED, ASKS, FAILED} if not stopped else {FINISHED, ASKS}
+            wrong = [] if code in right else [f"they ended with {codes}: {run.said()}"]
+            if stopped and (codes[1] != FAILED or "taken over by another process" not in run.said()):
+                wrong.append(f"the one that woke up ended with {codes[1]}: {run.said()}")
             return wrong + _resumed(run)
 
-        return _rounds(row, rounds, one)
+        return _rounds(row, max(2, rounds), one)
 
 
 def _full_disks(stores: Stores, rng: random.Random, rounds: int) -> Row:
@@ -228,10 +238,16 @@ def _run(stores: Stores, name: str, rng: random.Random) -> Run:
 def _begun(run: Run, before: Callable[[], None] | None = None) -> int:
     """A slow sitting under way: its process has begun the run."""
     child = children.start(run.sitting(before=before, pace=_SLOW), run.folder / "said")
-    late = time.monotonic() + 30
-    while not run.world.left("told") and time.monotonic() < late:
-        time.sleep(0.005)
+    _until(lambda: bool(run.world.left("told")))
     return child
+
+
+def _until(this: Callable[[], bool]) -> None:
+    late = time.monotonic() + _LATE / 2
+    while not this():
+        if time.monotonic() > late:
+            raise RuntimeError("what was waited for has not come")
+        time.sleep(0.005)
 
 
 def _by_itself(run: Run, ended: children.Ended) -> list[str]:
@@ -251,6 +267,33 @@ def _resumed(run: Run) -> list[str]:
         return [str(error)]
     found = run.judge()
     return [] if found.clean else [f"{run.run_id}: {found} {run.said()}"]
+
+
+def _stopping(run: Run, tasks: int) -> Callable[[], None]:
+    """Before a sitting: its process stops itself when so many tasks are over and no effect is under way."""
+
+    def before() -> None:
+        write = Journal.write
+        under_way: set[str] = set()
+        over = 0
+
+        def watched(journal: Journal, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
+            nonlocal over
+            if over == tasks and not under_way:
+                over += 1
+                run.world.leave("stopped", tasks)
+                os.kill(os.getpid(), signal.SIGSTOP)
+            if isinstance(event, StepIntended) and event.effect != "read_only":
+                under_way.add(event.key)
+            elif isinstance(event, StepFinished | StepErred):
+                under_way.discard(event.key)
+            elif isinstance(event, TaskFinished) and over < tasks:
+                over += 1
+            return write(journal, event, wait=wait)
+
+        replace(Journal, "write", watched)
+
+    return before
 
 
 def _impatient() -> None:

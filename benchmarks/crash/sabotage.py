@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from crash.trap import replace
 from crewgraph.runtime.events import Event, StepFinished, StepIntended
 from crewgraph.runtime.journal import Journal
 from crewgraph.runtime.live_step import LiveStep
+from crewgraph.runtime.store.sqlite.writer import Writer
 
 
 async def _nothing() -> None:
@@ -28,7 +30,7 @@ def forget_intents() -> None:
 
 
 def forget_results() -> None:
-    """Results are said to be safe and are not journalled, nine of ten are."""
+    """Some results are said to be safe, and are not journalled."""
     write = Journal.write
 
     def careless(journal: Journal, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
@@ -49,14 +51,19 @@ def run_again() -> None:
 
 
 def do_not_wait() -> None:
-    """What is said to be safe may still be on its way."""
-    write = Journal.write
+    """What is said to be safe may still be on its way, which is a slow one."""
+    write, commit = Journal.write, Writer._commit
 
     def hasty(journal: Journal, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
         write(journal, event)
         return _nothing() if wait else None
 
+    def slow(writer: Writer, group: Any) -> Any:
+        time.sleep(0.01)
+        return commit(writer, group)
+
     replace(Journal, "write", hasty)
+    replace(Writer, "_commit", slow)
 
 
 WAYS: dict[str, Callable[[], None]] = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from crash.job import Job, amount_of, answer, flaky_calls, gang_calls, list_of, total, value_of
+from crash.job import Job, amount_of, answer, flaky_calls, gang_calls, given_back, list_of, total
 from crash.trap import Trap
 from crash.world import Done, World
 from crewgraph.runtime.context import DidNotHappen, Happened, RunContext
@@ -32,6 +32,7 @@ FINISHED, ASKS, REFUSED, FAILED = 0, 10, 11, 12
 
 _TAKEN = "is being carried out by"
 _WAIT = 0.02
+_FAILS = ("refused", "unsent", "unheard")
 
 
 class Sitting:
@@ -210,12 +211,12 @@ class Sitting:
         base: int,
         given: Any,
         put: Callable[[str, str, int, Callable[[], None]], None],
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """One effect outside. What stands behind ``~`` in its name is how it fails the first time."""
         self._trap.cross("effect begins")
         self._world.leave("begun", key)
         _, _, mode = name.partition("~")
-        first = bool(mode) and self._world.times(key) == 1
+        first = mode in _FAILS and self._world.times(key) == 1
         if first and mode == "refused":
             raise ToolError("It is busy: nothing has happened.")
         if first and mode == "unsent":
@@ -225,7 +226,7 @@ class Sitting:
         self._trap.cross("effect over")
         if first and mode == "unheard":
             raise OSError("the connection broke off afterwards")
-        return {"n": value_of(name, amount)}
+        return given_back(name, amount)
 
     def _found_out(self, key: str) -> Happened | DidNotHappen:
         self._trap.cross("reconcile begins")
@@ -245,19 +246,19 @@ class Sitting:
             return self._found_out(key)
 
         @tool(effect="once", reconcile=seen)
-        def pay(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, int]:
+        def pay(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, Any]:
             """Insert into the database, from a thread; can be found out."""
             time.sleep(self._delay())
             return self._effect(key, name, base, given, world.insert)
 
         @tool(effect="once")
-        def wire(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, int]:
+        def wire(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, Any]:
             """Insert into the database, from a thread; only a person can find out."""
             time.sleep(self._delay())
             return self._effect(key, name, base, given, world.insert)
 
         @tool(effect="once", reconcile=looked_up)
-        async def post(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, int]:
+        async def post(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, Any]:
             """Append to the file; can be found out."""
             await asyncio.sleep(self._delay())
             value = self._effect(key, name, base, given, world.append)
@@ -265,25 +266,25 @@ class Sitting:
             return value
 
         @tool(effect="once", limit=2)
-        async def mail(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, int]:
+        async def mail(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, Any]:
             """Append to the file, at most two at once; only a person can find out."""
             await asyncio.sleep(self._delay())
             return self._effect(key, name, base, given, world.append)
 
         @tool(effect="idempotent")
-        def charge(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, int]:
+        def charge(name: str, base: int, given: list[Any], key: IdempotencyKey) -> dict[str, Any]:
             """Charge at a service that knows the key again."""
             time.sleep(self._delay())
             return self._effect(key, name, base, given, world.charge)
 
         @tool
-        async def look(name: str, base: int, given: list[Any]) -> dict[str, int]:
+        async def look(name: str, base: int, given: list[Any]) -> dict[str, Any]:
             """Change nothing."""
             await asyncio.sleep(self._delay())
-            return {"n": value_of(name, amount_of(base, given))}
+            return given_back(name, amount_of(base, given))
 
         @tool
-        async def quote(name: str, base: int, given: list[Any]) -> dict[str, int]:
+        async def quote(name: str, base: int, given: list[Any]) -> dict[str, Any]:
             """A price, another one each time."""
             await asyncio.sleep(self._delay())
             return {"n": random.SystemRandom().randrange(1000)}
@@ -293,4 +294,4 @@ class Sitting:
 
 def result_of(done: Done) -> dict[str, JsonValue]:
     """What the tool would have given for an effect that has taken place."""
-    return {"n": value_of(done.name, done.amount)}
+    return given_back(done.name, done.amount)

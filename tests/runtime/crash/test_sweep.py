@@ -41,5 +41,5 @@ def test_killed_at_any_moment_a_run_comes_to_the_same_end(store: str, points: in
 
 @pytest.mark.parametrize("way", ["forget-intents", "forget-results", "run-again", "do-not-wait"])
 def test_a_runtime_that_breaks_its_promises_is_found_out(way: str) -> None:
-    figures, said = swept("sqlite", 10, "--seed", "5", "--sabotage", way)
+    figures, said = swept("sqlite", 6, "--seed", "5", "--sabotage", way)
     assert sum(figures[name] for name in FOUND) > 0, said
