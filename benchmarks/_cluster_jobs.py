@@ -82,7 +82,9 @@ async def _in_postgres(url: str) -> Effects:
     pool = await asyncpg.create_pool(url, min_size=1, max_size=4)
 
     async def insert(run: str, task: str, key: str) -> None:
-        await pool.execute("INSERT INTO effects VALUES ($1, $2, $3, $4, $5)", run, task, key, os.getpid(), time.time())
+        await pool.execute(
+            "INSERT INTO effects VALUES ($1, $2, $3, $4, $5)", run, task, key, os.getpid(), time.time()
+        )
 
     async def holds(key: str) -> bool:
         return bool(await pool.fetchval("SELECT count(*) FROM effects WHERE key = $1", key))
@@ -93,7 +95,9 @@ async def _in_postgres(url: str) -> Effects:
 def _in_sqlite(path: str) -> Effects:
     def insert(run: str, task: str, key: str) -> None:
         with sqlite3.connect(path, timeout=30) as db:
-            db.execute("INSERT INTO effects VALUES (?, ?, ?, ?, ?)", (run, task, key, os.getpid(), time.time()))
+            db.execute(
+                "INSERT INTO effects VALUES (?, ?, ?, ?, ?)", (run, task, key, os.getpid(), time.time())
+            )
         db.close()
 
     def holds(key: str) -> bool:

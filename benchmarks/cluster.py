@@ -33,8 +33,8 @@ from _cluster_jobs import RIGHT
 from _report import Figures, finish, parser, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from postgres import PostgresServer  # noqa: E402 - the tests' own server
-from netns import Cable, cannot  # noqa: E402 - and their own cable
+from netns import Cable, cannot
+from postgres import PostgresServer
 
 WORKERS, TASKS = 3, 10
 EFFECTS = "CREATE TABLE effects (run text, task text, key text, pid int, at float8)"
@@ -49,19 +49,31 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, url: str, folder: Path, *options: str, within: Sequence[str] = ()) -> WorkerProcess:
-        command = [*within, sys.executable, "-m", "crewgraph.serving.cli.main", "worker", "--database", url, *options]
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "workers.log").open("a"),
-            text=True,
-            env={**os.environ, "CREWGRAPH_HOME": str(folder)},
-        )
-        assert process.stdout is not None
-        line = await asyncio.to_thread(process.stdout.readline)
-        if not line.startswith("Worker "):
-            raise RuntimeError(f"the worker did not start: {(folder / 'workers.log').read_text()[-800:]}")
-        return cls(process, line.split()[1])
+        def started() -> WorkerProcess:
+            command = [
+                *within,
+                sys.executable,
+                "-m",
+                "crewgraph.serving.cli.main",
+                "worker",
+                "--database",
+                url,
+            ]
+            log = folder / "workers.log"
+            process = subprocess.Popen(
+                [*command, *options],
+                stdout=subprocess.PIPE,
+                stderr=log.open("a"),
+                text=True,
+                env={**os.environ, "CREWGRAPH_HOME": str(folder)},
+            )
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("Worker "):
+                raise RuntimeError(f"the worker did not start: {log.read_text()[-800:]}")
+            return cls(process, line.split()[1])
+
+        return await asyncio.to_thread(started)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -97,7 +109,9 @@ class World:
             cluster = await stack.enter_async_context(Cluster.open(url, store))
             yield cls(url, store, cluster, sql)
 
-    async def submit(self, count: int, *, seconds: float, shape: str = "fan", effects: str | None) -> list[str]:
+    async def submit(
+        self, count: int, *, seconds: float, shape: str = "fan", effects: str | None
+    ) -> list[str]:
         runs = []
         spec = {"seconds": seconds, "shape": shape, "effects": effects}
         for _ in range(count):
@@ -108,9 +122,11 @@ class World:
         return runs
 
     async def wrong(self, runs: Sequence[str], seconds: float, right: str = RIGHT) -> int:
-        """How many of these runs do not have the right answer in the end."""
+        """How many of these runs do not have the right answer in the end; why the first of them has none is printed."""
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*(self.cluster.ending(run) for run in runs))
+            endings = await asyncio.gather(*(self.cluster.ending(run) for run in runs))
+        for ending in [ending for ending in endings if ending.code][:1]:
+            print(f"A run ended without an answer: {ending.error} ({ending.code})", file=sys.stderr)
         records = [await self.store.find_run(run) for run in runs]
         return sum(record.status != "finished" or record.answer != right for record in records)
 
@@ -133,39 +149,78 @@ async def takeover(world: World, worker: WorkerProcess) -> tuple[float, float] |
     killed = time.perf_counter()
     if not held:
         return None
-    while await world.held(worker.name):
+    while await world.held(worker.name):  # noqa: ASYNC110 - the database tells nobody
         await asyncio.sleep(0.01)
     taken = time.perf_counter() - killed
-    while await world.waiting(held):
+    while await world.waiting(held):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     return taken, time.perf_counter() - killed
 
 
-async def kills(server: str, folder: Path, runs: int, times: int, seed: int) -> tuple[Figures, list[list[object]]]:
+class Crowd:
+    """Three workers, one of which is killed now and then; a fresh one is begun in its place."""
+
+    def __init__(self, world: World, folder: Path, chance: random.Random) -> None:
+        self._world = world
+        self._folder = folder
+        self._chance = chance
+        self._ready: list[WorkerProcess] = []
+        self._starting: set[asyncio.Task[None]] = set()
+
+    async def gather(self) -> None:
+        for _ in range(WORKERS):
+            self._begin_one()
+        await asyncio.gather(*self._starting)
+
+    async def lose_one(self) -> tuple[float, float] | None:
+        """Kill a random one, as soon as another one lives to take over: see `takeover`."""
+        while len(self._ready) < 2:
+            await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
+        victim = self._ready.pop(self._chance.randrange(len(self._ready)))
+        self._begin_one()
+        return await takeover(self._world, victim)
+
+    async def send_home(self) -> None:
+        await asyncio.gather(*self._starting)
+        for worker in self._ready:
+            worker.kill()
+
+    def _begin_one(self) -> None:
+        task = asyncio.create_task(self._one())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _one(self) -> None:
+        self._ready.append(await WorkerProcess.start(self._world.url, self._folder))
+
+
+async def kills(
+    server: str, folder: Path, runs: int, times: int, task_seconds: float, seed: int
+) -> tuple[Figures, list[list[object]]]:
     """Runs over three workers, one of which is killed at a random moment, again and again."""
     chance = random.Random(seed)
     async with World.open(server, "kills") as world:
-        workers = [await WorkerProcess.start(world.url, folder) for _ in range(WORKERS)]
+        crowd = Crowd(world, folder, chance)
+        await crowd.gather()
         try:
             began = time.perf_counter()
-            submitted = await world.submit(runs, seconds=0.1, effects=world.url)
+            submitted = await world.submit(runs, seconds=task_seconds, effects=world.url)
             ended = asyncio.create_task(world.wrong(submitted, 600))
             taken: list[tuple[float, float]] = []
             killed = 0
             while killed < times and not ended.done():
-                await asyncio.sleep(chance.uniform(0.2, 1.0))
-                victim = chance.randrange(WORKERS)
-                found = await takeover(world, workers[victim])
+                await asyncio.sleep(chance.uniform(0.1, 0.8))
+                found = await crowd.lose_one()
                 taken += [found] if found is not None else []
-                workers[victim] = await WorkerProcess.start(world.url, folder)
                 killed += 1
             wrong = await ended
             seconds = time.perf_counter() - began
             count = await world.sql.fetchval("SELECT count(*) FROM effects")
-            distinct = await world.sql.fetchval("SELECT count(*) FROM (SELECT DISTINCT run, task FROM effects) AS e")
+            distinct = await world.sql.fetchval(
+                "SELECT count(*) FROM (SELECT DISTINCT run, task FROM effects) AS e"
+            )
         finally:
-            for worker in workers:
-                worker.kill()
+            await crowd.send_home()
     figures = {
         "wrong": float(wrong),
         "doubled": float(count - distinct),
@@ -208,7 +263,7 @@ async def cut(folder: Path, runs: int) -> tuple[Figures, list[list[object]]]:
                     held = len(await world.held(far.name))
                     cable.cut()
                     since = time.time()
-                    while await world.held(far.name):
+                    while await world.held(far.name):  # noqa: ASYNC110
                         await asyncio.sleep(0.02)
                     taken = time.time() - since
                     await asyncio.sleep(3.0)
@@ -222,7 +277,9 @@ async def cut(folder: Path, runs: int) -> tuple[Figures, list[list[object]]]:
         finally:
             server.remove()
         with sqlite3.connect(effects) as db:
-            count, distinct = db.execute("SELECT count(*), count(DISTINCT run || '/' || task) FROM effects").fetchone()
+            count, distinct = db.execute(
+                "SELECT count(*), count(DISTINCT run || '/' || task) FROM effects"
+            ).fetchone()
             late = db.execute(
                 "SELECT count(*) FROM effects WHERE pid = ? AND at BETWEEN ? AND ?",
                 (far.process.pid, since + taken, mended),
@@ -263,7 +320,9 @@ async def throughput(server: str, folder: Path, workers: int, runs: int, each: i
                 worker.kill()
 
 
-async def scaling(server: str, folder: Path, runs: int, each: int, rounds: int) -> tuple[Figures, list[list[object]]]:
+async def scaling(
+    server: str, folder: Path, runs: int, each: int, rounds: int
+) -> tuple[Figures, list[list[object]]]:
     ratios: list[float] = []
     ones: list[float] = []
     twos: list[float] = []
@@ -288,7 +347,14 @@ async def measured(options: Any) -> Figures:
     try:
         with tempfile.TemporaryDirectory(prefix="crewgraph-cluster-") as place:
             folder = Path(place)
-            found, rows = await kills(server.url, folder, 40 if quick else 200, 4 if quick else 20, options.seed)
+            found, rows = await kills(
+                server.url,
+                folder,
+                40 if quick else 200,
+                4 if quick else 20,
+                0.1 if quick else 0.25,
+                options.seed,
+            )
             figures.update(found)
             table("Workers killed at random moments", head, rows)
             reason = cannot()
