@@ -18,7 +18,7 @@ from .file import connect
 
 _EVERY = 1_000
 """Units between two checkpoints."""
-_LONG = 4_000
+_LONG = 8_000
 """Pages (of 4 KiB) of log from which on the writer itself has to finish."""
 
 
@@ -53,6 +53,7 @@ class Checkpoints:
             while self._queue.get():
                 with suppress(sqlite3.Error):  # a later one, or closing the database, carries it over
                     if _checkpoint(connection) > _LONG:
+                        _checkpoint(connection)  # so that the writer finds little left
                         self._finish(_checkpoint_quietly)
 
 
