@@ -31,7 +31,10 @@ __all__ = [
 ]
 
 Synchronous = Literal["NORMAL", "FULL"]
-"""What a commit survives: a killed process (NORMAL), also a power cut (FULL, several times slower)."""
+"""What a commit survives. SQLite: a killed process (NORMAL), also a power cut (FULL, several times slower).
+
+PostgreSQL: a killed process and a crash or power cut of the server (NORMAL), also the loss of that server where it has
+standbys that it waits for (FULL)."""
 
 
 class Store(Protocol):

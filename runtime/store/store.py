@@ -371,6 +371,8 @@ class SqlStore:
 
     async def _prune(self, line: Line) -> bool:
         lines = [line, *await self._reader.children(line.id)]
+        if await self.database.living({one.owner for one in lines if one.owner is not None}):
+            return False
         statements = chain.from_iterable(drop_run(one.number, one.owner) for one in lines)
         try:
             await write(self.database, *statements)
