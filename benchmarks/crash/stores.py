@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+import sqlite3
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -16,7 +18,9 @@ from crash.job import make_job
 from crash.point import Place, Run
 from crash.sitting import ASKS
 
-_HELPER = Path(__file__).parents[2] / "tests" / "postgres.py"
+_TESTS = Path(__file__).parents[2] / "tests"
+_HELPER = _TESTS / "postgres.py"
+_RELEASED = _TESTS / "runtime" / "store" / "released" / "0.1.0.sql"
 
 
 class Stores:
@@ -34,7 +38,7 @@ class Stores:
         template = self.folder / "template.db"
         if "sqlite" in wanted:
             self._first("sqlite", str(template))
-            self.places.append(Place("sqlite", lambda folder: _copy(template, folder), _in_folder))
+            self.places.append(Place("sqlite", lambda folder: _copy(template, folder), _new_or_old))
         if "postgres" in wanted:
             absent = [name for name in ("pgserver", "asyncpg") if importlib.util.find_spec(name) is None]
             if absent:
@@ -115,11 +119,19 @@ def postgres_helper() -> ModuleType:
     return module
 
 
-def _in_folder(folder: Path) -> str:
-    return str(folder / "runs.db")
+def _new_or_old(folder: Path) -> str:
+    """A database that has to be made, or one of the first release that has to be brought up to date."""
+    path = folder / "runs.db"
+    if zlib.crc32(folder.name.encode()) % 2:
+        with closing(sqlite3.connect(path)) as old:
+            old.executescript(_RELEASED.read_text())
+            kept = old.execute("SELECT id FROM runs WHERE number IN (SELECT run FROM events)").fetchall()
+        (folder / "others").write_text("".join(f"{other}\n" for (other,) in kept))
+    return str(path)
 
 
 def _copy(template: Path, folder: Path) -> str:
     """A database that is in use already: its tables are there, and a run."""
     shutil.copyfile(template, folder / "runs.db")
+    (folder / "others").write_text("first\n")
     return str(folder / "runs.db")

@@ -91,6 +91,9 @@ async def _judge(
             verdict.wrong.append(f"the run is over, and its record says {record.status} {record.answer!r}")
             return
         _answer(job, events, world, finished[-1].answer, verdict)
+        for (other,) in world.left("others"):
+            if not await store.events(other):
+                verdict.lost.append(f"run {other}, which was in the database before, has no events any more")
         replayed = await sitting.replayed(await store.read_run(run_id))
         if replayed != finished[-1].answer:
             verdict.wrong.append(f"a replay gives {replayed} and the run gave {finished[-1].answer}")
