@@ -28,6 +28,22 @@ Growth = AsyncIterable[Task | Sequence[Task]]
 class Execution:
     """One graph, carried out by `worker` as `schedule` says."""
 
+    __slots__ = (
+        "_attempts",
+        "_ctx",
+        "_diverged",
+        "_failures",
+        "_given",
+        "_group",
+        "_growth",
+        "_held_up",
+        "_planning",
+        "_schedule",
+        "_skipped",
+        "_tell",
+        "_worker",
+    )
+
     def __init__(
         self, schedule: Schedule, worker: Worker, ctx: RunContext, growth: Growth | None = None
     ) -> None:
@@ -127,8 +143,8 @@ class Execution:
         """Begin all that can be begun now, and tell what will not be."""
         schedule = self._schedule
         while True:
-            while schedule.skips:
-                skip = schedule.skips.popleft()
+            skips, schedule.skips = schedule.skips, []
+            for skip in skips:
                 self._skipped += skip.reason != "condition"
                 self._tell.skipped(skip)
             unit = schedule.next()
@@ -143,8 +159,7 @@ class Execution:
         try:
             if not unit.index and not self._wanted(unit):
                 return
-            agreed = unit.id in self._given.agreed or self._tell.is_given(unit.id)
-            if unit.index or not unit.task.approval or agreed:
+            if not self._asks_first(unit):
                 work = self._prepare(unit)
                 if work is None:
                     return
@@ -155,6 +170,12 @@ class Execution:
                 self._fail(unit, error)
         else:
             self._group.create_task(self._carry_out(unit, work), name=unit.id)
+
+    def _asks_first(self, unit: Unit) -> bool:
+        """Whether a person has to agree before it begins, and has not been asked yet."""
+        if unit.index or not unit.task.approval or unit.id in self._given.agreed:
+            return False
+        return not self._tell.is_given(unit.id)
 
     def _wanted(self, unit: Unit) -> bool:
         """Whether its condition holds; where not, it is passed over."""

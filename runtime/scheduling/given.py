@@ -31,6 +31,8 @@ class Work(NamedTuple):
 class Givens:
     """The results of whole tasks, what people have said of arguments, and the maps under way."""
 
+    __slots__ = ("_digests", "agreed", "maps", "results")
+
     def __init__(self) -> None:
         self.results: dict[str, TaskResult] = {}
         self.agreed: dict[str, JsonValue] = {}

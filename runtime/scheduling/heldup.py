@@ -17,6 +17,8 @@ class _Held(NamedTuple):
 class HeldUp:
     """Who waits, and who has been answered."""
 
+    __slots__ = ("_journal", "_tasks")
+
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._tasks: dict[str, _Held] = {}

@@ -73,14 +73,16 @@ class Schedule:
         InvalidInput: a limit is below 1.
     """
 
+    __slots__ = ("_agents", "_any_passed_over", "_causes", "_free", "_queues", "_units", "skips")
+
     def __init__(self, graph: TaskGraph, *, limit: int = 8, agents: Mapping[str, int] | None = None) -> None:
         if limit < 1:
             raise InvalidInput(f"At most {limit} tasks at once means none: the limit is 1 or more.")
         for role, most in (agents or {}).items():
             if most < 1:
                 raise InvalidInput(f"At most {most} tasks of {role!r} at once means none: give 1 or more.")
-        self.skips: deque[Skip] = deque()
-        """Tasks that will not be begun, not yet told: whoever carries tasks out takes them from the left."""
+        self.skips: list[Skip] = []
+        """Tasks that will not be begun and nobody was told of: whoever tells of them takes them out."""
         self._units: dict[str, Unit] = {}
         self._free = limit
         self._agents = dict(agents or {})

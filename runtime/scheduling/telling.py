@@ -20,6 +20,8 @@ GIVEN = ""
 class Teller:
     """Writes the events of tasks into one run's journal, in order and without waiting until they are safe."""
 
+    __slots__ = ("_ctx",)
+
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
 
