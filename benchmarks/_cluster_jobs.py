@@ -11,11 +11,11 @@ from typing import Any
 
 from crewgraph.runtime.cluster.cluster import Cluster
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.doubt import DidNotHappen, Happened
 from crewgraph.runtime.events import RunFinished
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
+from crewgraph.runtime.stepping.doubt import DidNotHappen, Happened
 from crewgraph.runtime.worker import Worker
 
 HERE = __file__

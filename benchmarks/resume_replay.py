@@ -110,7 +110,7 @@ async def resume(folder: Path, shape: str) -> Figures:
 
 
 async def replay(folder: Path, shape: str) -> Figures:
-    from crewgraph.runtime.replay import open_replay
+    from crewgraph.runtime.reading.replay import open_replay
     from crewgraph.runtime.scheduler import execute
     from crewgraph.runtime.store import open_store
 

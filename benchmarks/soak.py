@@ -46,13 +46,13 @@ from crewgraph.runtime.events import (
 )
 from crewgraph.runtime.past.fork import fork
 from crewgraph.runtime.policy import Retry
-from crewgraph.runtime.questions import open_questions
-from crewgraph.runtime.replay import open_replay
+from crewgraph.runtime.reading.questions import open_questions
+from crewgraph.runtime.reading.replay import open_replay
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store, open_store
 
 if TYPE_CHECKING:
-    from crewgraph.runtime.journal import Journal
+    from crewgraph.runtime.journalling.journal import Journal
 
 LANES, KEEP_S, SEED = 8, 20.0, 11
 

@@ -116,7 +116,7 @@ def longest_chain(jobs: Sequence[Job]) -> float:
 def crewgraph_seconds(jobs: Sequence[Job]) -> float:
     from crewgraph import Task, TaskGraph, TaskResult
     from crewgraph.runtime.context import RunContext
-    from crewgraph.runtime.journal import Journal
+    from crewgraph.runtime.journalling.journal import Journal
     from crewgraph.runtime.policy import Retry
     from crewgraph.runtime.scheduler import execute
 

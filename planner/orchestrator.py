@@ -14,7 +14,7 @@ from ..runtime.context import RunContext
 from ..runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, Suspended
 from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
 from ..runtime.graph import Task, TaskGraph, TaskResult
-from ..runtime.replay import plan_again
+from ..runtime.reading.replay import plan_again
 from ..runtime.scheduler import execute
 from ..runtime.worker import Worker
 from ..tools.text import language_of

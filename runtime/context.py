@@ -18,7 +18,6 @@ from typing import Any, TypeVar, cast
 from pydantic import JsonValue, TypeAdapter
 
 from .budget import Budget, Cost, Meter
-from .doubt import DidNotHappen, Happened, Reconcile, StillUnknown
 from .errors import InvalidGraph, Suspended
 from .events import (
     Answer,
@@ -35,16 +34,17 @@ from .events import (
     TextDelta,
 )
 from .graph import Task, TaskResult
-from .journal import Journal
-from .lanes import Lanes
-from .live_step import LiveStep
+from .journalling.journal import Journal
+from .journalling.redaction import Redactor
+from .journalling.row import EventRow, decode, fields, jsonable
+from .journalling.steps import Step, base_key
 from .policy import Allowance
-from .redaction import Redactor
-from .row import EventRow, decode, fields, jsonable
-from .running import Growth, Listener, Running, timed
-from .steps import Step, base_key
-from .typed import adapter_of, from_json, recorded_error
-from .unrecorded import unrecorded
+from .reading.unrecorded import unrecorded
+from .stepping.doubt import DidNotHappen, Happened, Reconcile, StillUnknown
+from .stepping.lanes import Lanes
+from .stepping.live_step import LiveStep
+from .stepping.running import Growth, Listener, Running, timed
+from .stepping.typed import adapter_of, from_json, recorded_error
 
 __all__ = ["DidNotHappen", "Happened", "Listener", "RunContext", "StillUnknown"]
 

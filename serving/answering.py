@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..runtime.errors import InvalidRequest
 from ..runtime.events import Answer
-from ..runtime.questions import Question, find_question
+from ..runtime.reading.questions import Question, find_question
 from .telling import short_keys
 
 if TYPE_CHECKING:

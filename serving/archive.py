@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ..runtime.events import Answer
-from ..runtime.questions import Question, find_question
+from ..runtime.reading.questions import Question, find_question
 from ..runtime.store import RunRecord, Store
 
 if TYPE_CHECKING:

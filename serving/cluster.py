@@ -23,7 +23,7 @@ from ..runtime.cluster.workflows.queues import BOTH, Queue
 from ..runtime.errors import InvalidCrew
 from ..runtime.events import PlanMade
 from ..runtime.graph import TaskGraph
-from ..runtime.journal import Journal
+from ..runtime.journalling.journal import Journal
 from ..runtime.worker import Worker
 from ..tools.text import language_of
 from .crewfile import load_crew

@@ -17,10 +17,10 @@ from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
 from ..runtime.errors import CrewgraphError, InvalidRequest, NotFound
 from ..runtime.events import PlanMade, RunFinished
-from ..runtime.journal import Journal
-from ..runtime.lanes import Lanes
-from ..runtime.redaction import Redactor
-from ..runtime.replay import open_replay, to_its_end
+from ..runtime.journalling.journal import Journal
+from ..runtime.journalling.redaction import Redactor
+from ..runtime.reading.replay import open_replay, to_its_end
+from ..runtime.stepping.lanes import Lanes
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive

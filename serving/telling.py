@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..runtime.events import Event
-    from ..runtime.history import RunSummary, TaskSummary
-    from ..runtime.questions import Question
+    from ..runtime.reading.history import RunSummary, TaskSummary
+    from ..runtime.reading.questions import Question
     from ..runtime.store import RunRecord
     from .house import Outcome
 

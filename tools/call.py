@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ..runtime.budget import Cost
-from ..runtime.doubt import Finding, Happened
 from ..runtime.errors import CrewgraphError, ToolArgumentError, ToolError
+from ..runtime.stepping.doubt import Finding, Happened
 from .effects import IdempotencyKey, given
 from .wrappers import in_thread
 

@@ -18,8 +18,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NewType
 
-from ..runtime.doubt import Finding
 from ..runtime.errors import InvalidCrew
+from ..runtime.stepping.doubt import Finding
 
 if TYPE_CHECKING:
     from .tool import Tool

@@ -27,7 +27,7 @@ from crash.sitting import ASKS, FAILED, FINISHED, REFUSED
 from crash.stores import Stores, new_database
 from crash.trap import replace
 from crewgraph.runtime.events import Event, StepErred, StepFinished, StepIntended, TaskFinished
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 
 _SLOW = 0.04
 """Seconds that an effect takes at most, where something has to befall the run in its middle."""

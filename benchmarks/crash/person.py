@@ -12,7 +12,7 @@ from crash.sitting import result_of
 from crash.world import World
 from crewgraph.runtime.errors import CrewgraphError, InvalidRequest, NotFound, StoreError
 from crewgraph.runtime.events import Answer
-from crewgraph.runtime.questions import Question, open_questions
+from crewgraph.runtime.reading.questions import Question, open_questions
 from crewgraph.runtime.store import Store, open_store
 
 Way = Literal["answer", "settle"]

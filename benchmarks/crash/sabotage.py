@@ -8,8 +8,8 @@ from typing import Any
 
 from crash.trap import replace
 from crewgraph.runtime.events import Event, StepFinished, StepIntended
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.live_step import LiveStep
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.stepping.live_step import LiveStep
 from crewgraph.runtime.store.sqlite.writer import Writer
 
 

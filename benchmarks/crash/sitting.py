@@ -20,7 +20,7 @@ from crewgraph.runtime.context import DidNotHappen, Happened, RunContext
 from crewgraph.runtime.errors import CrewgraphError, NotFound, RunWaiting, StepInDoubt, StoreError, ToolError
 from crewgraph.runtime.events import PlanMade, RunErred, RunFinished, RunPaused, RunStarted
 from crewgraph.runtime.graph import Task, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store, open_store
 from crewgraph.tools.effects import IdempotencyKey

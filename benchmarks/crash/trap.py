@@ -20,7 +20,7 @@ from typing import Any
 
 from crash.world import World
 from crewgraph.runtime.events import Event
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 
 
 class Trap:

@@ -30,7 +30,7 @@ from crewgraph.runtime.events import (
     TasksAdded,
     TaskStarted,
 )
-from crewgraph.runtime.row import check_links, decode
+from crewgraph.runtime.journalling.row import check_links, decode
 from crewgraph.runtime.store import open_store
 
 _UNKNOWN = "outcome_unknown"

@@ -15,7 +15,7 @@ from ..context import RunContext
 from ..errors import JournalTampered, StepInDoubt, StoreCorrupt, StoreError, Suspended
 from ..events import RunErred, RunFinished, RunPaused, TasksAdded
 from ..graph import Task
-from ..journal import Journal
+from ..journalling.journal import Journal
 from ..store import Store
 from ..worker import Worker
 from .claim import Claims

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 
 from ..errors import NotFound, StoreError, TaskFailed
-from ..journal import Journal
+from ..journalling.journal import Journal
 from ..store import Store
 from ..store.postgres.session import lock_of
 from .members.bus import Bus

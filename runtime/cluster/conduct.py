@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pydantic import JsonValue
 
 from ..errors import Suspended
-from ..journal import Journal
+from ..journalling.journal import Journal
 from .carrier import is_ours
 from .claim import Claims
 from .cluster import Cluster

@@ -12,9 +12,9 @@ from ..budget import Budget, Cost
 from ..errors import CrewgraphError, Suspended
 from ..events import StepErred
 from ..graph import Task, TaskResult
-from ..row import jsonable
+from ..journalling.row import jsonable
+from ..stepping.typed import recorded_error
 from ..store.seal import Seal
-from ..typed import recorded_error
 
 _SEALED = "sealed"
 

@@ -24,7 +24,7 @@ from ..events import (
     TaskStarted,
 )
 from ..graph import Task, TaskGraph, TaskResult
-from ..questions import Question
+from ..reading.questions import Question
 from .point import Point, Subject, listed
 
 _MAY_SET: dict[Subject, tuple[str, ...]] = {

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import JsonValue
 
-from ..divergence import difference
 from ..events import Event
+from ..reading.divergence import difference
 from .account import Account, Spent, StepAccount, TaskAccount, account, canonical
 from .align import Pair, align
 from .causes import Causes

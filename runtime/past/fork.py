@@ -8,7 +8,6 @@ from typing import TypeGuard
 
 from pydantic import JsonValue
 
-from ..doubt import OUTCOME_UNKNOWN
 from ..errors import InvalidRequest
 from ..events import (
     Answered,
@@ -27,6 +26,7 @@ from ..events import (
     TaskFinished,
     TaskStarted,
 )
+from ..stepping.doubt import OUTCOME_UNKNOWN
 from ..store import RunRecord, Store
 from .changes import apply_changes
 from .point import STEP_EVENTS, StepEvent, after_beginning, find_point

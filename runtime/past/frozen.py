@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest, NotFound
 from ..events import Event
-from ..journal import Journal
+from ..journalling.journal import Journal
 
 if TYPE_CHECKING:
     from ..store import Store

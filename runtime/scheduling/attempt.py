@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from ..context import RunContext
 from ..errors import ReplayDiverged, TaskFailed
 from ..graph import Task, TaskResult
-from ..row import fields
+from ..journalling.row import fields
 from ..worker import Worker
 from .outcome import holds_up, stops_run
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidGraph
 from ..graph import Task, check_alone, check_entries, circle, ordered
-from ..row import without_half_characters
+from ..journalling.row import without_half_characters
 
 if TYPE_CHECKING:
     from .schedule import Unit

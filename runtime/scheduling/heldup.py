@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..journal import Journal
+from ..journalling.journal import Journal
 
 
 class _Held(NamedTuple):

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_json
 
 from ..graph import Task, TaskResult
-from ..row import without_half_characters
+from ..journalling.row import without_half_characters
 
 
 def task_key(

@@ -9,7 +9,7 @@ from ..context import RunContext
 from ..errors import ReplayDiverged
 from ..events import Noted, TaskErred, TaskFinished, TaskRetried, TasksAdded, TaskSkipped, TaskStarted
 from ..graph import Task, TaskResult
-from ..unrecorded import ends_otherwise, left_out, place_of
+from ..reading.unrecorded import ends_otherwise, left_out, place_of
 from .outcome import code_of, said
 from .schedule import Skip
 

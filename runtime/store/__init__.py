@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import JsonValue
 
 from ..events import Answer, Event
-from ..journal import Journal
-from ..questions import Question
-from ..row import EventRow
+from ..journalling.journal import Journal
+from ..journalling.row import EventRow
+from ..reading.questions import Question
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InvalidRequest, JournalTampered
 from ..events import Answer
-from ..row import EventRow, Large, check_links, decode, large_parts, link
+from ..journalling.row import EventRow, Large, check_links, decode, large_parts, link
 from .lines import line_of
 from .record import RunRecord
 from .rows import rest_mark

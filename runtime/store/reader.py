@@ -6,7 +6,7 @@ import asyncio
 from typing import NamedTuple
 
 from ..errors import NotFound
-from ..row import EventRow
+from ..journalling.row import EventRow
 from .lines import NOTHING, record_of
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 from .rows import check, filled, holds_large, opened

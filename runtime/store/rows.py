@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import JournalTampered
 from ..events import Event
-from ..row import EventRow, Large, check_links, decode, large_parts
+from ..journalling.row import EventRow, Large, check_links, decode, large_parts
 from .seal import Seal
 
 _OWN = frozenset(

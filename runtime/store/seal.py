@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput, StoreError
-from ..row import EventRow
+from ..journalling.row import EventRow
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 from ..budget import Cost
 from ..errors import StoreError
 from ..events import Answer, Event, RunErred, RunFinished
-from ..row import EventRow
+from ..journalling.row import EventRow
 from .rows import rest_mark
 from .seal import Seal
 from .sql.database import Database, Lane, Statement, Unit, Written, write
 from .sql.statements import ANSWERS, APPEND, BLOB, BLOB_REF, CLAIM_FREE, GO_ON, RELEASE, REST, REST_UNCLAIMED
 
 if TYPE_CHECKING:
-    from ..journal import Journal
+    from ..journalling.journal import Journal
 
 _RESTING = {
     "run_finished": "finished",

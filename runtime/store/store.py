@@ -14,9 +14,9 @@ from pydantic import JsonValue
 from ..budget import Cost
 from ..errors import InvalidRequest, StoreError
 from ..events import Answer, Event, RunResumed
-from ..journal import Journal
-from ..questions import Question, find_question, open_questions
-from ..row import EventRow, encode, fields
+from ..journalling.journal import Journal
+from ..journalling.row import EventRow, encode, fields
+from ..reading.questions import Question, find_question, open_questions
 from .lines import line_of
 from .reader import Reader, Story
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage

@@ -13,7 +13,7 @@ from ..telling import question_json
 from .tally import Tally
 
 if TYPE_CHECKING:
-    from ...runtime.questions import Question
+    from ...runtime.reading.questions import Question
     from ..house import Outcome
 
 DONE = b"data: [DONE]\n\n"

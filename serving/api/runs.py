@@ -17,7 +17,7 @@ from pydantic_core import to_json
 
 from ...runtime.budget import Budget
 from ...runtime.errors import NotFound, RunWaiting, StepInDoubt
-from ...runtime.history import summarise
+from ...runtime.reading.history import summarise
 from ...runtime.store import RunRecord, RunStatus
 from ..answering import Word, answer_to, meant
 from ..telling import events_json, question_json, record_json

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .agents.crew import Crew
     from .agents.model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
     from .runtime.budget import Budget
-    from .runtime.doubt import DidNotHappen, Happened, StillUnknown
+    from .runtime.stepping.doubt import DidNotHappen, Happened, StillUnknown
     from .runtime.errors import CrewgraphError
     from .runtime.events import Answer
     from .runtime.graph import Task, TaskGraph, TaskResult
@@ -39,10 +39,10 @@ _HOMES = {
     "Condition": "runtime.policy",
     "Crew": "agents.crew",
     "CrewgraphError": "runtime.errors",
-    "DidNotHappen": "runtime.doubt",
+    "DidNotHappen": "runtime.stepping.doubt",
     "Documents": "tools.knowledge.documents",
     "Fact": "tools.values",
-    "Happened": "runtime.doubt",
+    "Happened": "runtime.stepping.doubt",
     "House": "serving.house",
     "IdempotencyKey": "tools.effects",
     "Message": "agents.model",
@@ -53,7 +53,7 @@ _HOMES = {
     "Outcome": "serving.house",
     "Retry": "runtime.policy",
     "Settings": "serving.settings",
-    "StillUnknown": "runtime.doubt",
+    "StillUnknown": "runtime.stepping.doubt",
     "Table": "tools.builtin.table",
     "Task": "runtime.graph",
     "TaskGraph": "runtime.graph",

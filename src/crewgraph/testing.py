@@ -49,7 +49,7 @@ async def replayed(path: str | PathLike[str], crew: "Crew", *, listeners: Iterab
     from .agents.testing import ForbiddenModel
     from .runtime.context import RunContext
     from .runtime.past.frozen import frozen
-    from .runtime.redaction import Redactor
+    from .runtime.journalling.redaction import Redactor
     from .serving.house import replay_over
     from .serving.settings import Settings
 

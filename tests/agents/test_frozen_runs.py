@@ -14,8 +14,8 @@ from crewgraph import Agent, Crew, House, Settings, tool
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidRequest, JournalTampered, NotFound, ReplayDiverged, TaskFailed
 from crewgraph.runtime.events import Event, RunFinished, StepFinished
-from crewgraph.runtime.history import summarise
 from crewgraph.runtime.past.diff import diff
+from crewgraph.runtime.reading.history import summarise
 from crewgraph.testing import ForbiddenModel, ScriptedModel, freeze, frozen, frozen_events, replayed
 
 ASKED = "Which costs more, a pen or ink?\u2028\u0085(asked with characters that end lines)"

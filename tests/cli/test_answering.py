@@ -224,6 +224,42 @@ def test_whoever_sits_at_the_terminal_is_asked_there_and_the_run_goes_on(
     assert questions(crewgraph) == []
 
 
+def test_an_answer_that_comes_while_the_run_is_at_work_is_taken(
+    crewgraph: Run, start: Callable[..., subprocess.Popen[str]], crew_file: Path
+) -> None:
+    gate = crew_file.with_name("gate")
+    gate.unlink()
+    asking = 'Task(id="three", description="three", tool="count", args={"n": 1}, approval=True),'
+    last = 'Task(id="four", description="four", tool="count", args={"n": 1}, depends_on=("two", "three")),'
+    crew_file.write_text(
+        crew_file.read_text().replace("    ],\n)", f"        {asking}\n        {last}\n    ],\n)")
+    )
+    running = start("run", crew_file, "count", "--json")
+    while not questions(crewgraph):
+        assert running.poll() is None
+    left = crewgraph("answer", "last", "--approve")
+    assert left.returncode == 0, left.stderr
+    assert "is being carried out" in left.stdout
+    gate.touch()
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert {task["state"] for task in json.loads(out)["tasks"]} == {"finished"}
+
+
+def test_where_somebody_else_was_quicker_their_answer_counts(
+    terminal: Callable[..., Terminal], buying: Path, crewgraph: Run
+) -> None:
+    desk = terminal("run", buying, "buy tea")
+    desk.see("answer> ")
+    edit = ("--edit", '{"amount": 2, "to": "Bob"}')
+    assert crewgraph("answer", "last", *edit, "--later").returncode == 0
+    desk.type("approve")
+    desk.see("no open question")
+    desk.see("paid 2 to Bob")
+    assert desk.leave() == 0
+    assert paid(buying) == ["Bob=2"]
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_at_the_terminal_it_may_be_left_for_later(
     terminal: Callable[..., Terminal], buying: Path, crewgraph: Run, width: int

@@ -12,12 +12,12 @@ from typing import Any
 from crewgraph.runtime.budget import Cost
 from crewgraph.runtime.cluster.cluster import Cluster
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.doubt import DidNotHappen, Happened
 from crewgraph.runtime.errors import CrewgraphError, ToolError
 from crewgraph.runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
+from crewgraph.runtime.stepping.doubt import DidNotHappen, Happened
 from crewgraph.runtime.worker import Worker
 
 HERE = __file__

@@ -8,7 +8,7 @@ import random
 from crewgraph.runtime.errors import StepInDoubt
 from crewgraph.runtime.events import Answer
 from crewgraph.runtime.graph import Task
-from crewgraph.runtime.questions import open_questions
+from crewgraph.runtime.reading.questions import open_questions
 
 from .conftest import Hire, Worker, World, fan
 

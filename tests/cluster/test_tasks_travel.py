@@ -15,7 +15,7 @@ from crewgraph.runtime.errors import BudgetExceeded, RunWaiting, ToolError
 from crewgraph.runtime.events import Answer, TaskRetried
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.policy import Retry
-from crewgraph.runtime.questions import open_questions
+from crewgraph.runtime.reading.questions import open_questions
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store.seal import Seal
 

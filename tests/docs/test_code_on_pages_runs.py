@@ -101,7 +101,9 @@ def test_the_page_on_runs_is_one_file_that_pays_once_a_person_has_agreed(
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "buying.py"
     file.write_text("\n".join(pages["docs/runs.md"].blocks("python")), "utf-8")
-    ran = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(
+        [sys.executable, str(file)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "paid 250.00."
     assert (tmp_path / "ledger.txt").read_text("utf-8").count("\n") == 1

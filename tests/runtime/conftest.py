@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from crewgraph.runtime.events import Answer, Event
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.row import EventRow
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.journalling.row import EventRow
 from crewgraph.runtime.store import Store, open_store
 
 

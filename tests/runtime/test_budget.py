@@ -12,9 +12,9 @@ from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import BudgetExceeded
 from crewgraph.runtime.events import Event, TaskErred, TaskFinished
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.journalling.row import EventRow
 from crewgraph.runtime.policy import Allowance
-from crewgraph.runtime.row import EventRow
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
 

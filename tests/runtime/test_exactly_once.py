@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.doubt import DidNotHappen, Finding, Happened
 from crewgraph.runtime.errors import NotFound, StepInDoubt, ToolError
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
+from crewgraph.runtime.stepping.doubt import DidNotHappen, Finding, Happened
 from crewgraph.runtime.store import Store, open_store
 
 

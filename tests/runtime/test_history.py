@@ -11,7 +11,7 @@ from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import TaskFailed
 from crewgraph.runtime.events import Event, PlanMade, RunErred, RunFinished, RunStarted, TaskStarted
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.history import summarise
+from crewgraph.runtime.reading.history import summarise
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
 

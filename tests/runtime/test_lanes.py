@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.lanes import Lanes
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.stepping.lanes import Lanes
 
 
 class Crowd:

@@ -9,7 +9,7 @@ import pytest
 
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import Event, Noted, TextDelta
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store import Store
 
 

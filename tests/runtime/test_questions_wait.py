@@ -11,8 +11,8 @@ import pytest
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidRequest, ReplayDiverged, Suspended
 from crewgraph.runtime.events import Answer
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.questions import find_question, open_questions
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.reading.questions import find_question, open_questions
 from crewgraph.runtime.store import Store, open_store
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import RunStarted
-from crewgraph.runtime.redaction import REDACTED, Redactor
+from crewgraph.runtime.journalling.redaction import REDACTED, Redactor
 from crewgraph.runtime.store import open_store
 
 SECRETS = {

@@ -8,11 +8,11 @@ import pytest
 
 from crewgraph.runtime.budget import Budget, Cost
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.divergence import difference
 from crewgraph.runtime.errors import ReplayDiverged, TaskFailed, ToolError
 from crewgraph.runtime.events import Event, RunFinished, RunStarted, StepFinished, TaskErred, TaskFinished
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.replay import open_replay
+from crewgraph.runtime.reading.divergence import difference
+from crewgraph.runtime.reading.replay import open_replay
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
 

@@ -24,8 +24,8 @@ from crewgraph.runtime.events import (
     TaskFinished,
 )
 from crewgraph.runtime.graph import Task, TaskResult
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.row import decode, encode, jsonable
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.journalling.row import decode, encode, jsonable
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 json_values = st.recursive(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import Event, StepFinished, StepIntended, TaskErred, TaskStarted
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
 
 

@@ -11,9 +11,9 @@ import pytest
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidCrew, ToolArgumentError, ToolError
 from crewgraph.runtime.events import StepErred, TaskStarted
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.lanes import Lanes
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.policy import Retry
+from crewgraph.runtime.stepping.lanes import Lanes
 from crewgraph.tools.tool import Tool, tool
 from crewgraph.tools.toolset import Toolset
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidCrew, Rejected, Suspended, ToolArgumentError, ToolError
 from crewgraph.runtime.events import Answer, Answered, Asked, TaskStarted
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store import open_store
 from crewgraph.tools.tool import Tool, tool
 from crewgraph.tools.toolset import Toolset

@@ -10,7 +10,7 @@ import pytest
 from crewgraph.runtime.context import DidNotHappen, Happened, RunContext, StillUnknown
 from crewgraph.runtime.errors import InvalidCrew, StepInDoubt, ToolArgumentError, ToolError
 from crewgraph.runtime.events import TaskStarted
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.policy import Retry
 from crewgraph.tools.effects import IdempotencyKey
 from crewgraph.tools.tool import Tool, tool

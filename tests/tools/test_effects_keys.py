@@ -9,7 +9,7 @@ import pytest
 
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidCrew, ToolArgumentError, ToolError
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.policy import Retry
 from crewgraph.runtime.store import open_store
 from crewgraph.tools.effects import IdempotencyKey

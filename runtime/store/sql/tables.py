@@ -72,7 +72,7 @@ class RunRow(_Table, table=True):
 
 
 class EventTable(_Table, table=True):
-    """A journalled event: see `runtime/row.py`. `run` is the run's number, `seq` the event's place in it."""
+    """A journalled event: see `runtime/journalling/row.py`. `run` is the run's number, `seq` the event's place in it."""
 
     __tablename__ = "events"  # pyright: ignore[reportAssignmentType]
 

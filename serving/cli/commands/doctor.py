@@ -123,7 +123,7 @@ def _home(settings: Settings) -> Finding:
 
 async def _database(session: Session) -> Finding:
     from ....runtime.errors import StoreError
-    from ....runtime.redaction import Redactor
+    from ....runtime.journalling.redaction import Redactor
 
     settings = session.settings
     try:

@@ -18,7 +18,7 @@ from .console import make_console, styled
 from .questions import how_to_answer
 
 if TYPE_CHECKING:
-    from ....runtime.history import RunSummary, StepSummary, TaskSummary
+    from ....runtime.reading.history import RunSummary, StepSummary, TaskSummary
     from ....runtime.store import RunRecord
 
 _CUT = 400

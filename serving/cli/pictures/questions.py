@@ -17,7 +17,7 @@ from .console import make_console, when
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from ....runtime.questions import Question
+    from ....runtime.reading.questions import Question
     from ....runtime.store import RunRecord
 
 _OPTIONS = {"approve": "--approve", "edit": "--edit JSON", "answer": "--answer JSON", "reject": "--reject"}

@@ -16,7 +16,7 @@ from ..screens.text import clean, money, one_line, seconds, tokens
 
 if TYPE_CHECKING:
     from ....runtime.events import PlanMade
-    from ....runtime.history import RunSummary
+    from ....runtime.reading.history import RunSummary
     from ...house import Outcome
 
 

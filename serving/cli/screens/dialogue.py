@@ -13,7 +13,7 @@ from ..pictures.questions import question_lines
 from .lines import typed_lines
 
 if TYPE_CHECKING:
-    from ....runtime.questions import Question
+    from ....runtime.reading.questions import Question
 
 _WORDS = {"approve": "yes, do it", "edit": "do it otherwise", "answer": "give the result", "reject": "no"}
 

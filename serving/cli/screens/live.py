@@ -25,8 +25,8 @@ from .view import GLYPHS, RunView, origin_of, role_of, with_entries
 
 if TYPE_CHECKING:
     from ....runtime.events import Event
-    from ....runtime.history import RunSummary, TaskSummary
-    from ....runtime.questions import Question
+    from ....runtime.reading.history import RunSummary, TaskSummary
+    from ....runtime.reading.questions import Question
     from ...engines import Progress
 
 _FRAMES = "◐◓◑◒"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ....runtime.events import Event, PlanMade, StepIntended, TaskErred, TaskFinished, TextDelta
-from ....runtime.history import RunSummary, TaskSummary, summarise
+from ....runtime.reading.history import RunSummary, TaskSummary, summarise
 
 GLYPHS = {
     "waiting": ("○", "dim"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from crewgraph.runtime.events import StepFinished
-from crewgraph.runtime.history import summarise
+from crewgraph.runtime.reading.history import summarise
 from crewgraph.runtime.store import Store, open_store
 
 CHILD = Path(__file__).with_name("crash_child.py")

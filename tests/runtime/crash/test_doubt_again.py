@@ -11,9 +11,9 @@ import pytest
 from crewgraph.runtime.context import Happened, RunContext
 from crewgraph.runtime.errors import InvalidRequest, StepInDoubt, ToolError
 from crewgraph.runtime.events import Answer, Event
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.questions import open_questions
-from crewgraph.runtime.row import EventRow
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.journalling.row import EventRow
+from crewgraph.runtime.reading.questions import open_questions
 from crewgraph.runtime.store import open_store
 
 

@@ -18,8 +18,8 @@ from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import ToolError
 from crewgraph.runtime.events import Answer, Event, PlanMade, RunFinished, RunResumed, RunStarted
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
-from crewgraph.runtime.row import EventRow, decode, encode
+from crewgraph.runtime.journalling.journal import Journal
+from crewgraph.runtime.journalling.row import EventRow, decode, encode
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store, open_store
 

@@ -28,11 +28,11 @@ from crewgraph.runtime.events import (
     TaskStarted,
 )
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
+from crewgraph.runtime.journalling.steps import base_key
 from crewgraph.runtime.past import align as aligning
 from crewgraph.runtime.past.account import StepAccount
 from crewgraph.runtime.past.align import align, likeness
 from crewgraph.runtime.past.diff import RunDiff, StepDiff, TaskDiff, diff
-from crewgraph.runtime.steps import base_key
 
 from .conftest import Op, Program, digest
 from .test_forks import programs

@@ -22,7 +22,7 @@ from crewgraph.runtime.events import (
 from crewgraph.runtime.graph import Task, TaskGraph
 from crewgraph.runtime.past.fork import Fork, fork_events
 from crewgraph.runtime.policy import Retry
-from crewgraph.runtime.questions import open_questions
+from crewgraph.runtime.reading.questions import open_questions
 
 from .conftest import Op, Program, answer_of
 

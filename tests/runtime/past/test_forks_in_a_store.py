@@ -21,7 +21,7 @@ from crewgraph.runtime.events import (
 )
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.past.fork import fork, fork_events
-from crewgraph.runtime.questions import open_questions
+from crewgraph.runtime.reading.questions import open_questions
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
 

@@ -22,7 +22,7 @@ from crewgraph.runtime.errors import (
 from crewgraph.runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.policy import Allowance, Retry
-from crewgraph.runtime.replay import open_replay, plan_again, to_its_end
+from crewgraph.runtime.reading.replay import open_replay, plan_again, to_its_end
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
 

@@ -11,7 +11,7 @@ import pytest
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import Answer, Asked, Event, StepIntended
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
 
 Behaviour = Callable[[Task, RunContext], Coroutine[Any, Any, Any]]

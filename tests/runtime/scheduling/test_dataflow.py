@@ -14,7 +14,7 @@ from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidInput, TaskFailed
 from crewgraph.runtime.events import Event, TaskErred, TaskFinished, TaskSkipped, TaskStarted
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import critical_path, execute
 
 

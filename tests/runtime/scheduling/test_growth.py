@@ -12,7 +12,7 @@ from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import EngineError, InvalidGraph, RunWaiting, StoreError, TaskFailed
 from crewgraph.runtime.events import Answer
 from crewgraph.runtime.graph import Task
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.policy import Condition, Retry
 
 

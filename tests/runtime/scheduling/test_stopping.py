@@ -18,7 +18,7 @@ from crewgraph.runtime.errors import (
 )
 from crewgraph.runtime.events import Event
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.scheduler import execute
 from crewgraph.runtime.store import Store
 

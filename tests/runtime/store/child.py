@@ -12,7 +12,7 @@ import time
 
 from crewgraph.runtime.errors import StoreError
 from crewgraph.runtime.events import Noted
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store import open_store
 
 

@@ -10,7 +10,7 @@ from crewgraph.runtime.events import (
     Noted,
     StepFinished,
 )
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store.store import SqlStore
 
 LONG = "long " * 20_000

@@ -18,7 +18,7 @@ from crewgraph.runtime.events import (
     RunResumed,
     RunStarted,
 )
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store.store import SqlStore
 
 from .conftest import Opener

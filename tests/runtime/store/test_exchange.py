@@ -168,7 +168,7 @@ async def test_a_newer_format_is_refused(lines: list[str]) -> None:
 
 
 async def test_an_event_of_a_newer_version_is_refused(lines: list[str], tmp_path: Path) -> None:
-    from crewgraph.runtime.row import EventRow, link
+    from crewgraph.runtime.journalling.row import EventRow, link
 
     row = EventRow(1, 1.0, "dreamt", "", "", "{}")
     head = changed(lines[0], events=1, large=0, answers=0)

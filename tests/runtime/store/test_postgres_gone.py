@@ -13,7 +13,7 @@ import pytest
 
 from crewgraph.runtime.errors import ClaimLost, StoreError
 from crewgraph.runtime.events import Noted, RunFinished, StepFinished
-from crewgraph.runtime.journal import Journal
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store import Synchronous, open_store
 from crewgraph.runtime.store.postgres.database import PostgresDatabase
 from crewgraph.runtime.store.sql.database import Statement, write

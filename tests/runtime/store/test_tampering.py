@@ -9,7 +9,7 @@ import pytest
 
 from crewgraph.runtime.errors import JournalTampered
 from crewgraph.runtime.events import Noted, RunFinished, RunPaused, StepFinished
-from crewgraph.runtime.row import link
+from crewgraph.runtime.journalling.row import link
 from crewgraph.runtime.store.sql.database import Statement, write
 from crewgraph.runtime.store.store import SqlStore
 

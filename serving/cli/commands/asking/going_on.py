@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...failure import Stopped, Waiting
+from ...screens.text import one_line
 
 if TYPE_CHECKING:
     from .....agents.crew import Crew
     from .....runtime.budget import Budget
-    from .....runtime.history import RunSummary
-    from .....runtime.questions import Question
+    from .....runtime.reading.history import RunSummary
+    from .....runtime.reading.questions import Question
     from .....runtime.store import RunRecord, Store
     from ....house import House, Outcome
     from ...screens.screen import Screen, Startup
@@ -48,7 +50,7 @@ class Sight:
 
     async def summary(self, outcome: Outcome) -> RunSummary:
         """The whole run that an outcome is of."""
-        from .....runtime.history import summarise
+        from .....runtime.reading.history import summarise
 
         return summarise(await self.house.store.events(outcome.run_id))
 
@@ -78,13 +80,17 @@ class Sight:
 
     async def _answered(self, run_id: str, questions: list[Question]) -> bool:
         """Whether somebody who sits there has answered any of them."""
+        from .....runtime.errors import InvalidRequest
         from ...screens.dialogue import ask_person, can_ask
 
         if self.as_json or not can_ask():
             return False
         given = await ask_person(run_id, questions, login_name())
         for question, answer in given:
-            await self.house.answer(run_id, question.key, answer)
+            try:
+                await self.house.answer(run_id, question.key, answer)
+            except InvalidRequest as error:  # somebody else was quicker: the run goes on with what they said
+                print(one_line(str(error)), file=sys.stderr)
         return bool(given)
 
 

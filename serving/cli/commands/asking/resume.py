@@ -10,7 +10,7 @@ from ...session import Session, block_on
 
 if TYPE_CHECKING:
     from .....runtime.budget import Budget
-    from .....runtime.history import RunSummary
+    from .....runtime.reading.history import RunSummary
     from ....house import Outcome
 
 

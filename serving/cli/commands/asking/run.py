@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .....agents.crew import Crew
     from .....runtime.budget import Budget
     from .....runtime.events import PlanMade
-    from .....runtime.history import RunSummary
+    from .....runtime.reading.history import RunSummary
     from ....house import Outcome
     from ...screens.screen import Screen
 

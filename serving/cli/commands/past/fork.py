@@ -12,7 +12,7 @@ from ...session import Session, block_on
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from .....runtime.history import RunSummary
+    from .....runtime.reading.history import RunSummary
     from .....runtime.store import RunRecord
     from ....house import Outcome
 

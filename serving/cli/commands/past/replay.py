@@ -9,7 +9,7 @@ import typer
 from ...session import Session, block_on
 
 if TYPE_CHECKING:
-    from .....runtime.history import RunSummary
+    from .....runtime.reading.history import RunSummary
     from ....house import Outcome
 
 

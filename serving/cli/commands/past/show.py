@@ -9,7 +9,7 @@ import typer
 from ...session import Session, block_on
 
 if TYPE_CHECKING:
-    from .....runtime.history import RunSummary
+    from .....runtime.reading.history import RunSummary
     from .....runtime.store import RunRecord
 
 
@@ -37,7 +37,7 @@ def command(
 
 
 async def _read(session: Session, which: str) -> tuple[RunRecord, RunSummary]:
-    from .....runtime.history import summarise
+    from .....runtime.reading.history import summarise
 
     async with session.past(which) as store:
         record = await store.find_run(which)

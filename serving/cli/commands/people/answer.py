@@ -11,8 +11,8 @@ from ...session import Session, block_on
 
 if TYPE_CHECKING:
     from .....runtime.events import Answer
-    from .....runtime.history import RunSummary
-    from .....runtime.questions import Question
+    from .....runtime.reading.history import RunSummary
+    from .....runtime.reading.questions import Question
     from .....runtime.store import RunRecord
     from ....house import Outcome
     from .said import Said

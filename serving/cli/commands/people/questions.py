@@ -9,7 +9,7 @@ import typer
 from ...session import Session, block_on
 
 if TYPE_CHECKING:
-    from .....runtime.questions import Question
+    from .....runtime.reading.questions import Question
     from .....runtime.store import RunRecord, Store
 
 _MOST = 1_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from .errors import InvalidRequest
-from .events import Answer, Answered, Asked, Decision, Event, StepErred, StepFinished, StepIntended
+from ..errors import InvalidRequest
+from ..events import Answer, Answered, Asked, Decision, Event, StepErred, StepFinished, StepIntended
 
 DOUBT_CHOICES: tuple[Decision, ...] = ("answer", "reject")
 """To a step in doubt: it happened and gave this value; it did not happen, run it."""

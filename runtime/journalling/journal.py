@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from pydantic import JsonValue
 
-from .budget import Cost
-from .errors import NotFound, StepInDoubt
-from .events import (
+from ..budget import Cost
+from ..errors import NotFound, StepInDoubt
+from ..events import (
     Answer,
     Answered,
     Event,
@@ -30,7 +30,7 @@ from .row import EventRow, decode, encode, fields, link
 from .steps import Step, StepIndex
 
 if TYPE_CHECKING:
-    from .store import RunRecord
+    from ..store import RunRecord
 
 
 class Sink(Protocol):

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, get_args
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from .errors import JournalTampered
-from .events import EVENT, Event
+from ..errors import JournalTampered
+from ..events import EVENT, Event
 
 LARGE_BYTES = 64 * 1024
 """Longer values are kept apart, by their content."""

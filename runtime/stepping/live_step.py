@@ -11,7 +11,11 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import JsonValue, TypeAdapter
 
-from .budget import Cost, Meter
+from ..budget import Cost, Meter
+from ..errors import CrewgraphError
+from ..events import Effect, StepErred, StepFinished, StepIntended
+from ..journalling.row import fields
+from ..journalling.steps import Step
 from .doubt import (
     OUTCOME_UNKNOWN,
     DidNotHappen,
@@ -22,11 +26,7 @@ from .doubt import (
     in_doubt,
     leaves_doubt,
 )
-from .errors import CrewgraphError
-from .events import Effect, StepErred, StepFinished, StepIntended
-from .row import fields
 from .running import Running
-from .steps import Step
 from .typed import to_json
 
 T = TypeVar("T")

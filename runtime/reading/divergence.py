@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from .journal import Journal
-from .row import fields
-from .steps import Step
+from ..journalling.journal import Journal
+from ..journalling.row import fields
+from ..journalling.steps import Step
 
 _SHOWN = 60
 

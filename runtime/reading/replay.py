@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from .context import Listener, RunContext
+from ..context import Listener, RunContext
+from ..errors import CrewgraphError, ReplayDiverged, RunWaiting, Suspended
+from ..events import PlanMade
+from ..journalling.redaction import Redactor
+from ..journalling.row import decode, fields, jsonable
+from ..store import Store
 from .divergence import difference
-from .errors import CrewgraphError, ReplayDiverged, RunWaiting, Suspended
-from .events import PlanMade
-from .redaction import Redactor
-from .row import decode, fields, jsonable
-from .store import Store
 from .unrecorded import ended, recorded_end
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from .errors import CrewgraphError
-from .events import StepErred
-from .row import jsonable
+from ..errors import CrewgraphError
+from ..events import StepErred
+from ..journalling.row import jsonable
 
 JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 """The adapter of results that are JSON already."""

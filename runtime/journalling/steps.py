@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from .doubt import OUTCOME_UNKNOWN
+from ..stepping.doubt import OUTCOME_UNKNOWN
 from .row import EventRow, fields
 
 _RUN_SIGNALS = frozenset(
@@ -143,7 +143,9 @@ class StepIndex:
         steps = self._by_task.get(task_id)
         if self._replay or not steps or task_id in self._over:
             return
-        if all(len(step.outcomes) == 1 and not step.begun and not _is_error(step.outcomes[0]) for step in steps):
+        if all(
+            len(step.outcomes) == 1 and not step.begun and not _is_error(step.outcomes[0]) for step in steps
+        ):
             self._over[task_id] = tuple(step.outcomes[0] for step in steps)
             del self._by_task[task_id]
             self._ordinals.pop(task_id, None)

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .budget import Meter
-from .events import BudgetLow, Event
-from .graph import Task
-from .journal import Journal
+from ..budget import Meter
+from ..events import BudgetLow, Event
+from ..graph import Task
+from ..journalling.journal import Journal
+from ..journalling.steps import Step
 from .lanes import Lanes
-from .steps import Step
 
 Listener = Callable[[Event], None]
 """Is told of every event as it happens. Called on the event loop: it must return at once."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from .events import (
+from ..events import (
     Answered,
     Asked,
     BudgetLow,
@@ -34,7 +34,7 @@ from .events import (
     TaskStarted,
     TextDelta,
 )
-from .graph import Task, TaskResult
+from ..graph import Task, TaskResult
 from .questions import Question, open_questions
 
 State = Literal["waiting", "running", "finished", "failed", "skipped"]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from ..errors import BudgetExceeded, ReplayDiverged, Suspended
+from ..events import StepErred
+from ..journalling.journal import Journal
+from ..journalling.row import EventRow, fields
+from ..journalling.steps import Step
+from ..stepping.doubt import in_doubt
+from ..stepping.typed import recorded_error
 from .divergence import explain, likest
-from .doubt import in_doubt
-from .errors import BudgetExceeded, ReplayDiverged, Suspended
-from .events import StepErred
-from .journal import Journal
-from .row import EventRow, fields
-from .steps import Step
-from .typed import recorded_error
 
 _NO_PLACE = (float("inf"), 0)
 

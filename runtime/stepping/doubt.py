@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .errors import CrewgraphError, StepInDoubt
+from ..errors import CrewgraphError, StepInDoubt
 
 OUTCOME_UNKNOWN = "outcome_unknown"
 """The code of a `StepErred` after which the step is still in doubt."""

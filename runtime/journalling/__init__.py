@@ -1,0 +1,1 @@
+"""What is written down of a run: rows of events, the index of its steps, and what is taken out before."""
