@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,8 +236,10 @@ def test_an_answer_that_comes_while_the_run_is_at_work_is_taken(
         crew_file.read_text().replace("    ],\n)", f"        {asking}\n        {last}\n    ],\n)")
     )
     running = start("run", crew_file, "count", "--json")
+    until = time.monotonic() + 60
     while not questions(crewgraph):
         assert running.poll() is None
+        assert time.monotonic() < until
     left = crewgraph("answer", "last", "--approve")
     assert left.returncode == 0, left.stderr
     assert "is being carried out" in left.stdout

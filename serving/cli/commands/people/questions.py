@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _RECENT = 100
-"""So many runs that broke off or failed are looked through: they may have left a question behind as well."""
+"""So many runs that are at work, broke off or failed are looked through: they may have asked something as well."""
 
 Asked = list[tuple["RunRecord", list["Question"]]]
 
@@ -56,7 +56,7 @@ async def _asked(session: Session, which: str | None) -> Asked:
         return []
     async with session.store() as store:
         records = await store.list_runs(limit=_MOST, status="waiting")
-        for status in ("interrupted", "failed"):
+        for status in ("running", "interrupted", "failed"):
             records += await store.list_runs(limit=_RECENT, status=status)
         asked = await _of(store, records)
     return sorted(asked, key=lambda pair: pair[1][0].since)
