@@ -15,7 +15,7 @@ TASKS = "tasks"
 EACH = 8
 """How many of a queue one worker carries at once, where nobody has said otherwise."""
 
-_POLL_RUNS = 0.1
+_POLL_RUNS = 0.2
 _POLL_TASKS = 0.05
 
 
