@@ -17,6 +17,7 @@ from ..events import Answer, Event, RunResumed
 from ..journalling.journal import Journal
 from ..journalling.row import EventRow, encode, fields
 from ..reading.questions import Question, find_question, open_questions
+from .claims import Claims
 from .lines import line_of
 from .reader import Reader, Story
 from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
@@ -24,7 +25,7 @@ from .rows import merged, of_tasks
 from .seal import Seal
 from .sink import RunSink, plain
 from .sql.database import Database, Holding, Lane, Refused, Statement, write
-from .sql.statements import ANSWER, ANSWERS, MESSAGE, RELEASE, THREAD, TOUCH_THREAD, Line, create, drop_run
+from .sql.statements import ANSWER, ANSWERS, MESSAGE, THREAD, TOUCH_THREAD, Line, create, drop_run
 
 _ATTEMPTS = 16
 _AT_ONCE = 100
@@ -38,7 +39,7 @@ class SqlStore:
         self.database = database
         self._seal = seal
         self._reader = Reader(database, seal)
-        self._taking: set[int] = set()
+        self._claims = Claims(database, self._reader)
 
     @property
     def seal(self) -> Seal:
@@ -100,18 +101,18 @@ class SqlStore:
 
     async def open_run(self, which: str) -> Journal:
         """Claim a run to carry it on."""
-        line = await self._claimed(await self._reader.line(which))
+        line = await self._claims.take(await self._reader.line(which))
         try:
             return await self._opened(line)
         finally:
-            self._taking.discard(line.number)
+            self._claims.settled([line])
 
     async def _opened(self, line: Line) -> Journal:
         try:
             story = await self._reader.story(line)
             record = await self._reader.record(line)
         except BaseException:
-            await self._give_back([line])
+            await self._claims.give_back([line])
             raise
         elsewhere = [row for child in story.children for row in of_tasks(child.rows)]
         last = story.rows[-1] if story.rows else None
@@ -331,42 +332,20 @@ class SqlStore:
         events = await asyncio.to_thread(merged, part.rows, [])
         return open_questions(events, running=running)
 
-    async def _claimed(self, line: Line) -> Line:
-        """The line of a run that is ours now. Raises `StoreError` when somebody carries it out."""
-        database = self.database
-        await database.hold()
-        if line.number in database.lanes or line.number in self._taking:
-            raise _taken(line.id, "this process")
-        self._taking.add(line.number)
-        try:
-            if not await database.claim(line.number, line.owner):
-                raise _taken(line.id, "another process")
-            return await self._reader.line(line.id)  # as it was left by whoever had it until now
-        except BaseException:
-            self._taking.discard(line.number)
-            raise
-
-    async def _give_back(self, lines: Iterable[Line]) -> None:
-        owner = self.database.owner
-        releases = [
-            write(self.database, Statement(RELEASE, (line.head, line.number, owner))) for line in lines
-        ]
-        await asyncio.gather(*releases, return_exceptions=True)
-
     async def _delete(self, lines: Sequence[Line], *more: Statement) -> None:
         claimed: list[Line] = []
         try:
             for line in lines:
-                claimed.append(await self._claimed(line))
+                claimed.append(await self._claims.take(line))
             owner = self.database.owner
             await write(
                 self.database, *chain.from_iterable(drop_run(line.number, owner) for line in claimed), *more
             )
         except BaseException:
-            await self._give_back(claimed)
+            await self._claims.give_back(claimed)
             raise
         finally:
-            self._taking.difference_update(line.number for line in claimed)
+            self._claims.settled(claimed)
         await self.database.scrub()
 
     async def _prune(self, line: Line) -> bool:
@@ -382,10 +361,6 @@ class SqlStore:
 
     def _no_free_id(self) -> StoreError:
         return StoreError(f"No free id could be found in {self.database.name}: try again in a second.")
-
-
-def _taken(run_id: str, by: str) -> StoreError:
-    return StoreError(f"Run {run_id} is being carried out by {by}: wait for it to end, or stop it first.")
 
 
 def _new_id(letter: str, now: float) -> str:

@@ -12,10 +12,9 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -34,12 +33,12 @@ from ..sql.database import (
     write,
 )
 from ..sql.statements import APPEND, CLAIM, CLAIM_FREE
-from .dialect import translated
-from .session import COMMAND_SECONDS, Broken, Proof, Session, is_lost, lock_of, refusal_of
+from .reads import Reads
+from .session import Broken, Proof, Session, lock_of, refusal_of
+from .trouble import COMMAND_SECONDS, is_lost, refusal, waits, without_password
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -61,7 +60,7 @@ class PostgresDatabase:
     """The shared database. Make it with `open`; it belongs to the event loop that opened it."""
 
     def __init__(self, url: str, *, synchronous: str, patience: float) -> None:
-        self.name = _without_password(url)
+        self.name = without_password(url)
         self.owner = _new_owner()
         self.closed = False
         self.lanes: dict[int, Lane] = {}
@@ -75,7 +74,7 @@ class PostgresDatabase:
         self._session: Session | None = None
         self._held = False
         self._said: Holding = "regained"
-        self._engine: AsyncEngine | None = None
+        self._reads = Reads(url, self.name, patience)
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -87,7 +86,7 @@ class PostgresDatabase:
             await self._check_schema()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
             await self._let_go()
-            raise self._refusal(error) from None
+            raise refusal(self.name, error) from None
         except BaseException:
             await self._let_go()
             raise
@@ -105,23 +104,11 @@ class PostgresDatabase:
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read rows below the ORM."""
-
-        async def work() -> list[tuple[Any, ...]]:
-            async with self._made_engine().connect() as connection:
-                found = await connection.exec_driver_sql(translated(sql), tuple(parameters))
-                return [tuple(row) for row in found]
-
-        return await self._patiently(work)
+        return await self._reads.fetch(sql, parameters)
 
     async def select(self, statement: Select[Any]) -> list[tuple[Any, ...]]:
         """Read what a select, declared through SQLModel, asks for."""
-        from sqlalchemy.ext.asyncio import AsyncSession
-
-        async def work() -> list[tuple[Any, ...]]:
-            async with AsyncSession(self._made_engine()) as session:
-                return [tuple(row) for row in await session.execute(statement)]
-
-        return await self._patiently(work)
+        return await self._reads.select(statement)
 
     async def hold(self) -> None:
         """The lock is held as long as there is a session."""
@@ -216,7 +203,7 @@ class PostgresDatabase:
             return None
         self._session_closed()
         until = self._clock() + self._patience
-        for wait in _waits():
+        for wait in waits():
             try:
                 self._session = await self._new_session(max(1.0, min(COMMAND_SECONDS, until - self._clock())))
                 await self._session.check(self.lanes.values())
@@ -236,13 +223,13 @@ class PostgresDatabase:
 
     def _give_up(self, error: Exception) -> StoreError:
         """Nobody must wait for this owner any more: its runs are for others to take, and we become another."""
-        refusal = self._refusal(error)
+        told = refusal(self.name, error)
         for lane in self.lanes.values():
-            lane.fail(refusal)
+            lane.fail(told)
         self.lanes.clear()
         self.owner = _new_owner()
         self._say("given_up")
-        return refusal
+        return told
 
     def _session_closed(self) -> None:
         if self._held and not self._alive():
@@ -267,8 +254,7 @@ class PostgresDatabase:
         session, self._session, self._held = self._session, None, False
         if session is not None:
             await session.aclose()
-        if self._engine is not None:
-            await self._engine.dispose()
+        await self._reads.aclose()
 
     async def _check_schema(self) -> None:
         assert self._session is not None
@@ -290,65 +276,7 @@ class PostgresDatabase:
                 connection, "schema_version" in {name for (name,) in connection.exec_driver_sql(_TABLES)}
             )
 
-        engine = self._made_engine().execution_options(isolation_level="READ COMMITTED")
-        async with engine.begin() as connection:
-            await connection.run_sync(make)
-
-    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        from sqlalchemy.exc import DBAPIError
-
-        until = self._clock() + self._patience
-        for wait in _waits():
-            try:
-                return await work()
-            except (
-                DBAPIError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                OSError,
-                TimeoutError,
-            ) as error:
-                cause: BaseException = error
-                if isinstance(error, DBAPIError) and error.orig is not None:
-                    cause = error.orig.__cause__ or error.orig
-                gone = is_lost(cause) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-                if not gone or self._clock() + wait > until:
-                    raise self._refusal(cause) from None
-                await asyncio.sleep(wait)
-        raise AssertionError("there is always another wait")
-
-    def _made_engine(self) -> AsyncEngine:
-        from sqlalchemy.ext.asyncio import create_async_engine
-
-        if self._engine is None:
-            self._engine = create_async_engine(
-                "postgresql+asyncpg://",
-                async_creator=lambda: asyncpg.connect(
-                    self._url,
-                    timeout=COMMAND_SECONDS,
-                    command_timeout=COMMAND_SECONDS,
-                    server_settings={"application_name": f"crewgraph reads {self.owner}"},
-                ),
-                isolation_level="AUTOCOMMIT",
-                pool_pre_ping=True,
-                pool_size=2,
-                max_overflow=6,
-            )
-        return self._engine
-
-    def _refusal(self, error: BaseException) -> StoreError:
-        reason = str(error) or type(error).__name__
-        if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-            mend = "check the user and the password in its URL"
-        elif isinstance(error, asyncpg.InvalidCatalogNameError):
-            mend = "create it with createdb, or name another one"
-        elif isinstance(error, ValueError):
-            mend = "its URL is postgresql://user:password@host:port/database"
-        elif is_lost(error):
-            mend = "check that PostgreSQL runs there and can be reached"
-        else:
-            mend = "look into PostgreSQL's log"
-        return StoreError(f"The database {self.name} cannot be used ({reason}): {mend}.")
+        await self._reads.change(make)
 
 
 def _sound(group: Sequence[Unit]) -> list[Unit]:
@@ -381,24 +309,5 @@ def _stands_alone(unit: Unit) -> bool:
     return any(parameters and parameters[0] is RETURNED for _, parameters, _ in unit.statements)
 
 
-def _waits() -> Iterator[float]:
-    """Seconds to wait before trying again, for ever."""
-    wait = 0.05
-    while True:
-        yield wait
-        wait = min(wait * 2, 1.0)
-
-
 def _new_owner() -> str:
     return f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def _without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        if parts.password is None:
-            return url
-        user, _, place = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{place}"))
-    except ValueError:
-        return "postgresql://…"

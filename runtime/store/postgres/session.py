@@ -18,9 +18,7 @@ from ...errors import StoreError
 from ..sql.database import RETURNED, Lane, Refused, Unit, Written
 from ..sql.statements import APPEND, BLOB, BLOB_REF, BULK, DROP_BLOBS
 from .dialect import UNNEST, gives_back, translated
-
-COMMAND_SECONDS = 10.0
-"""A command that takes longer is given up, and the session with it."""
+from .trouble import COMMAND_SECONDS, is_lost
 
 _KEEPALIVE = {"tcp_keepalives_idle": "1", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2"}
 """The server notices within three seconds that a machine is gone, and frees the lock."""
@@ -28,17 +26,6 @@ _KEEPALIVE = {"tcp_keepalives_idle": "1", "tcp_keepalives_interval": "1", "tcp_k
 _ROWS_AT_ONCE = 5_000
 _DURABILITY = {"NORMAL": "local", "FULL": "on"}
 _BLOB_LOCK = 0x63726577_626C6F62
-_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,
-    OSError,
-    TimeoutError,
-)
 
 
 class Proof(NamedTuple):
@@ -60,11 +47,6 @@ class Broken(Exception):
 def lock_of(owner: str) -> int:
     """The advisory lock that this owner holds: 64 bits of a hash of its name."""
     return int.from_bytes(hashlib.sha256(f"crewgraph:{owner}".encode()).digest()[:8], "big", signed=True)
-
-
-def is_lost(error: BaseException, connection: asyncpg.Connection | None = None) -> bool:
-    """Whether the error says that the connection is gone or cannot be had, not that a statement was wrong."""
-    return isinstance(error, _LOST) or (connection is not None and connection.is_closed())
 
 
 class Session:

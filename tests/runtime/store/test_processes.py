@@ -60,7 +60,7 @@ async def test_what_was_safe_when_a_process_was_killed_is_there(
             run_id, number = (await asyncio.to_thread(child.stdout.readline)).split()
             safe[run_id] = int(number)
         child.send_signal(signal.SIGKILL)
-        for line in (await asyncio.to_thread(child.communicate))[0].splitlines(keepends=True):
+        for line in (await asyncio.to_thread(child.stdout.read)).splitlines(keepends=True):
             if line.endswith("\n"):
                 run_id, number = line.split()
                 safe[run_id] = int(number)
