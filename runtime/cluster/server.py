@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 from pydantic import JsonValue
 
-from ..errors import StoreError
+from ..errors import ClaimLost, StoreError
 from ..store import Store
 from ..store.seal import Seal
 from .carrier import Carrier, MakeContext, is_ours
@@ -152,13 +152,23 @@ class _Desk:
         try:
             ending = await work(opened(order, self._seal))
         except Exception as error:
-            if is_ours(error):
+            if is_ours(error) and await self._lost(error):
                 # Nothing may be said of the workflow: it is still to be carried out, by somebody who can.
                 self._bus.lose(str(error))
                 await asyncio.get_running_loop().create_future()
             _log.exception("Workflow %s could not be carried out.", mine)
             ending = Ending.failed(error)
         return closed(ending.json_data(), self._seal)
+
+    async def _lost(self, error: Exception) -> bool:
+        """Whether a store that failed is out of reach, or the run another's; else it refused what was to be written."""
+        if isinstance(error, ClaimLost) or self._bus.lost.is_set():
+            return True
+        try:
+            await self._cluster.store.list_runs(1)
+        except StoreError:
+            return True
+        return False
 
     def _ended(self, workflow: str, task: asyncio.Task[object]) -> None:
         if self._at_work.get(workflow) is task:

@@ -101,3 +101,19 @@ async def test_a_worker_that_is_asked_to_stop_ends_what_it_can_and_leaves_the_re
     leaver.process.terminate()
     assert await asyncio.to_thread(leaver.process.wait, 30) == 0
     await nothing_twice(world, runs)
+
+
+async def test_what_the_database_refuses_fails_its_task_and_takes_no_worker_down(
+    world: World, hire: Hire
+) -> None:
+    [worker] = await asyncio.to_thread(hire, world.url)
+    await world.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.body LIKE '%poison%' THEN RAISE EXCEPTION 'not here'; END IF; RETURN NEW; END $$"
+    )
+    await world.sql("CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()")
+    refused = await world.submit([Task(id="poison", description="once")])
+    assert "PostgreSQL refused what was to be written (not here)" in (await world.end(refused)).error
+    assert await world.answer(await world.submit([Task(id="a", description="once")])) == "1"
+    assert worker.process.poll() is None
+    assert world.effects.count("poison") == 0

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar, cast
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from pydantic import JsonValue
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ...store.seal import Seal
 from ..members.link import lively_url, refused
@@ -34,6 +34,7 @@ Status = Literal[
 ]
 _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _SWEPT_AT_ONCE = 500
+_AGAIN = (0.1, 0.5)
 
 
 class Workflow(NamedTuple):
@@ -182,7 +183,13 @@ def quiet() -> None:
 
 
 async def _asked(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    try:
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
-    except (SQLAlchemyError, OSError) as error:
-        raise refused(getattr(error, "orig", None) or error) from None
+    """What the work gives. All of it may be done twice, so a connection that broke meanwhile is made anew."""
+    loop = asyncio.get_running_loop()
+    for wait in (*_AGAIN, None):
+        try:
+            return await loop.run_in_executor(threads, work)
+        except (SQLAlchemyError, OSError) as error:
+            if wait is None or not isinstance(error, OperationalError):
+                raise refused(getattr(error, "orig", None) or error) from None
+        await asyncio.sleep(wait)
+    raise AssertionError("the last attempt returns or raises")
