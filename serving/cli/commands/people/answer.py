@@ -24,7 +24,7 @@ def command(
     key: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KEY]", help="Which question (its key or the beginning), where there are several."
+            metavar="KEY", help="Which question (its key or the beginning), where there are several."
         ),
     ] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Yes, go on.")] = False,

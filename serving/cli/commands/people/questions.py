@@ -23,7 +23,7 @@ def command(
     ctx: typer.Context,
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="Which run (an id, its beginning, or `last`); else all."),
+        typer.Argument(metavar="RUN", help="Which run (an id, its beginning, or `last`); else all."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Show uncut what questions are about.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
