@@ -21,8 +21,8 @@ from ..tools.text import language_of
 from .plan import Plan
 from .planner import Mode, Planner
 
-Hands = Callable[[CrewWorker], Worker]
-"""What carries tasks out in place of the crew's own worker: the cluster, say."""
+Hands = Callable[[CrewWorker, RunContext], Worker]
+"""What carries a run's tasks out in place of the crew's own worker: the cluster, say."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Orchestrator:
         graph = TaskGraph(planned.tasks)
         reasons = planned.strategy == "model"
         own = CrewWorker(self.crew, graph, self.client, request, language_of(request), history, reasons)
-        worker = self.hands(own) if self.hands is not None else own
+        worker = self.hands(own, ctx) if self.hands is not None else own
         busy = {agent.role: agent.limit for agent in self.crew.agents if agent.limit is not None}
         results = await execute(graph, worker, ctx, limit=self.limit, agents=busy)
         finished = RunFinished(

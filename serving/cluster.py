@@ -20,6 +20,7 @@ from ..runtime.cluster.imports import load
 from ..runtime.cluster.members.link import plain_url
 from ..runtime.cluster.server import serve
 from ..runtime.cluster.workflows.queues import BOTH, Queue
+from ..runtime.context import RunContext
 from ..runtime.errors import InvalidCrew
 from ..runtime.events import PlanMade
 from ..runtime.graph import TaskGraph
@@ -145,15 +146,21 @@ async def conduct_crew(journal: Journal, spec: Mapping[str, Any], cluster: Clust
     crew = find_crew(record.crew_path)
     events = await cluster.store.events(record.id)
     planned = next((event for event in reversed(events) if isinstance(event, PlanMade)), None)
-    hands = _hands(cluster, journal.run_id, record.model, spec.get("queues"))
-    await house.carry_on(journal, record, crew, planned, hands=hands)
+    await house.carry_on(journal, record, crew, planned, hands=hands(cluster, spec.get("queues")))
 
 
-def _hands(cluster: Cluster, run_id: str, model: str, queues: Mapping[str, str] | None) -> Hands:
-    def hands(own: CrewWorker) -> Worker:
-        return cluster.worker(MAKER, {"run": run_id, "reasons": own.reasons, "model": model}, queues=queues)
+def hands(cluster: Cluster, queues: Mapping[str, str] | None = None) -> Hands:
+    """What `House.ask` and `House.resume` take to plan and schedule a run here, and have its tasks carried elsewhere.
 
-    return hands
+    The run needs a crew path that the workers know too. `queues` says which agents' tasks go onto queues of their own.
+    """
+
+    def handed(own: CrewWorker, ctx: RunContext) -> Worker:
+        model = ctx.journal.record.model if ctx.journal.record is not None else ""
+        spec: dict[str, JsonValue] = {"run": ctx.run_id, "reasons": own.reasons, "model": model}
+        return cluster.worker(MAKER, spec, queues=queues)
+
+    return handed
 
 
 async def make_worker(spec: Mapping[str, Any], house: House) -> Worker:

@@ -105,8 +105,11 @@ class House(Archive):
         planner: Mode = "auto",
         crew_path: str = "",
         tenant: str = "",
+        hands: Hands | None = None,
     ) -> Outcome:
         """Carry a request out. In a thread, earlier messages are its history and both new ones are kept.
+
+        `hands` carry its tasks in place of this process (see `serving.cluster`).
 
         Raises:
             InvalidRequest: it is empty or too long.
@@ -129,7 +132,8 @@ class House(Archive):
         text = checked_request(request)
         history = history_of(journal.record)
         async with journal, self._context(journal, budget, listeners, tenant) as ctx:
-            finished = await self._orchestrator(crew, planner).carry_out(text, ctx, history=history)
+            orchestrator = replace(self._orchestrator(crew, planner), hands=hands)
+            finished = await orchestrator.carry_out(text, ctx, history=history)
             await self._keep_messages(thread_id, text, finished, journal.run_id)
             return _outcome(journal.run_id, thread_id, finished)
 
@@ -201,9 +205,17 @@ class House(Archive):
             return made
 
     async def resume(
-        self, run_id: str, crew: Crew, *, listeners: Sequence[Listener] = (), budget: Budget | None = None
+        self,
+        run_id: str,
+        crew: Crew,
+        *,
+        listeners: Sequence[Listener] = (),
+        budget: Budget | None = None,
+        hands: Hands | None = None,
     ) -> Outcome:
         """Go on with a run that was broken off, forked or answered; its finished steps are not run again.
+
+        `hands` carry its tasks in place of this process.
 
         Raises:
             NotFound: there is no such run.
@@ -221,7 +233,9 @@ class House(Archive):
                 await journal.append(done.model_copy(update={"at": time.time()}))
                 return await self._outcome_of(record)
             planned = next((e for e in reversed(events) if isinstance(e, PlanMade)), None)
-            return await self.carry_on(journal, record, crew, planned, listeners=listeners, budget=budget)
+            return await self.carry_on(
+                journal, record, crew, planned, listeners=listeners, budget=budget, hands=hands
+            )
 
     async def carry_on(
         self,

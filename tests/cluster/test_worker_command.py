@@ -66,7 +66,7 @@ async def test_a_crews_run_on_the_cluster_has_the_answer_it_has_at_home(
     command: Command, postgres_url: str, tmp_path: Path
 ) -> None:
     from crewgraph.runtime.cluster.cluster import Cluster
-    from crewgraph.serving.cluster import ask
+    from crewgraph.serving.cluster import ask, hands
 
     await asyncio.to_thread(command.name)
     async with House.open(Settings(home=tmp_path / "home"), engine=False) as house:
@@ -77,10 +77,22 @@ async def test_a_crews_run_on_the_cluster_has_the_answer_it_has_at_home(
         Cluster.open(postgres_url, house.store) as cluster,
     ):
         outcome = await ask(house, cluster, str(CREW), "What do a pen and ink cost?", planner="rules")
-        events = await house.store.events(outcome.run_id)
+        half = await house.ask(
+            load_crew(CREW),
+            "What do a pen and ink cost?",
+            planner="rules",
+            crew_path=str(CREW),
+            hands=hands(cluster),
+        )
+        steps = {
+            run_id: sum(isinstance(event, StepFinished) and event.task_id != "" for event in events)
+            for run_id in (outcome.run_id, half.run_id)
+            for events in [await house.store.events(run_id)]
+        }
     assert "7" in expected.answer
-    assert (outcome.answer, outcome.evidence) == (expected.answer, expected.evidence)
-    assert sum(isinstance(event, StepFinished) and event.task_id != "" for event in events) == 3
+    for found in (outcome, half):
+        assert (found.answer, found.evidence) == (expected.answer, expected.evidence)
+        assert steps[found.run_id] == 3
 
     command.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(command.process.wait, 30) == 0
