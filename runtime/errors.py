@@ -20,7 +20,7 @@
     ├── Rejected                      HTTP 403: a person said no
     ├── RunWaiting                    exit 4, HTTP 202: a person has to answer before the run goes on
     ├── BudgetExceeded                HTTP 429: a run used up what it was given
-    ├── StepInDoubt                   a `once` effect was begun before a crash and may have happened
+    ├── StepInDoubt                   exit 4, HTTP 202: a `once` effect was begun and may have happened
     └── ReplayDiverged                the code now asks for a step that the journal does not hold
 
 Every message says what is wrong, where, and what to do next, in one sentence a person can act on.
@@ -171,8 +171,10 @@ class BudgetExceeded(CrewgraphError):
 
 
 class StepInDoubt(CrewgraphError):
-    """A `once` effect was begun before a crash and its outcome is unknown; it is not run again unasked."""
+    """A `once` effect was begun and its outcome is unknown; it is not run again unasked (see `RunWaiting`)."""
 
+    exit_code = 4
+    http_status = 202
     code = "step_in_doubt"
 
 

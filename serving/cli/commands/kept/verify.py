@@ -56,7 +56,7 @@ async def _verify(session: Session, runs: list[str] | None, *, as_json: bool) ->
         )
         for run_id in dict.fromkeys(record.id for record in records):
             try:
-                verdict = Verdict(run_id, ok=True, events=len(await store.rows(run_id)))
+                verdict = Verdict(run_id, ok=True, events=len(await store.events(run_id)))
             except JournalTampered as error:
                 verdict = Verdict(run_id, ok=False, message=str(error))
             found.append(verdict)
