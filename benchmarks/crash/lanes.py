@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from crash import point
-from crash.point import Place, Profile, Report
+from crash.point import Place, Profiles, Report
 from crash.stores import Stores
 from crash.verdict import Verdict
 
@@ -19,44 +19,29 @@ _TOKEN = 4
 _SHOWN = 12
 
 
-def sweep(stores: Stores, numbers: Sequence[int], seed: int, *, jobs: int) -> list[Report]:
+def sweep(stores: Stores, numbers: Sequence[int], seed: int) -> list[Report]:
     """Carry out these points, the stores taking turns; their reports in order."""
-    profiles: dict[str, dict[int, Profile]] = {place.name: {} for place in stores.places}
-    reports: list[Report] = []
-    for place in stores.places:
-        for job in range(seed * 1000, seed * 1000 + jobs):
-            found, report = point.profile(place, stores.folder / f"job-{place.name}-{job}", job)
-            if found is not None:
-                profiles[place.name][job] = found
-            else:
-                reports.append(report)
-    if not all(profiles.values()):  # not even undisturbed does a run end as it should
-        return reports
     tokens, give = os.pipe()
     for number in numbers:
         os.write(give, number.to_bytes(_TOKEN, "big"))
     os.close(give)
     reading, writing = os.pipe()
     lanes = [
-        _start(lane, stores.places, tokens, writing, stores.folder / f"lane-{lane}", seed, profiles)
+        _start(lane, stores.places, tokens, writing, stores.folder / f"lane-{lane}", seed)
         for lane in range(LANES)
     ]
     os.close(tokens)
     os.close(writing)
-    before = len(reports)
+    reports: list[Report] = []
     with os.fdopen(reading) as lines:
         for line in lines:
             held = json.loads(line)
             reports.append(Report(**{**held, "verdict": Verdict(**held["verdict"])}))
             if sys.stderr.isatty():
-                print(
-                    f"\r{len(reports) - before} of {len(numbers)} points", end="", file=sys.stderr, flush=True
-                )
+                print(f"\r{len(reports)} of {len(numbers)} points", end="", file=sys.stderr, flush=True)
     codes = [os.waitstatus_to_exitcode(os.waitpid(lane, 0)[1]) for lane in lanes]
-    if any(codes) or len(reports) - before != len(numbers):
-        raise RuntimeError(
-            f"A lane broke: {codes}, {len(reports) - before} of {len(numbers)} points were reported."
-        )
+    if any(codes) or len(reports) != len(numbers):
+        raise RuntimeError(f"A lane broke: {codes}, {len(reports)} of {len(numbers)} points were reported.")
     return sorted(reports, key=lambda report: report.number)
 
 
@@ -67,18 +52,18 @@ def _start(
     writing: int,
     folder: Path,
     seed: int,
-    profiles: dict[str, dict[int, Profile]],
 ) -> int:
     sys.stdout.flush()
     child = os.fork()
     if child:
         return child
     code = 1
+    profiles: Profiles = {}
     try:
         while token := os.read(tokens, _TOKEN):
             number = int.from_bytes(token, "big")
             place = places[number % len(places)]
-            report = point.go(number, seed, place, folder / str(number), profiles[place.name])
+            report = point.go(number, seed, place, folder / str(number), profiles)
             os.write(writing, (json.dumps(_short(report)) + "\n").encode())
         code = 0
     except BaseException:

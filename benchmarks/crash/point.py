@@ -18,6 +18,7 @@ from crash.trap import Trap
 from crash.verdict import Verdict
 from crash.world import World
 
+_JOBS = 24
 _SITTINGS = 40
 _DRAWS = 12
 _WITHIN_OPENING = 0.35
@@ -44,6 +45,10 @@ class Profile(NamedTuple):
 
     seconds: float
     crossed: Mapping[str, int]
+
+
+Profiles = dict[tuple[str, int], Profile]
+"""By store and job."""
 
 
 @dataclass
@@ -96,15 +101,22 @@ class Run:
         return children.run(self.sitting(moment, before, **more), self.folder / "said", moment.seconds)
 
     def sitting(
-        self, moment: Moment = NEVER, before: Callable[[], None] | None = None, **more: Any
+        self,
+        moment: Moment = NEVER,
+        before: Callable[[], None] | None = None,
+        *,
+        opened: Callable[[], None] | None = None,
+        **more: Any,
     ) -> Callable[[], int]:
-        """What the process of one sitting does."""
+        """What the process of one sitting does. `opened` is called in it when it has opened the database."""
         self.sittings += 1
         seed, trap = self._rng.getrandbits(32), Trap(moment.where, moment.at)
 
         def work() -> int:
             if before is not None:
                 before()
+            if opened is not None:
+                trap.on["opened"] = opened
             trap.install(self.world, self.database)
             made = Sitting(self.database, self.run_id, self.job, self.world, trap=trap, seed=seed, **more)
             try:
@@ -156,22 +168,21 @@ class Run:
         return log.read_text()[-1500:] if log.exists() else ""
 
 
-def profile(place: Place, folder: Path, seed: int) -> tuple[Profile | None, Report]:
-    """Carry a job out undisturbed; None where that alone goes wrong."""
-    run = Run(folder, "", f"undisturbed-{place.name}-{seed}", make_job(seed), seed)
+def profile(place: Place, folder: Path, seed: int) -> Profile | Verdict:
+    """Carry a job out undisturbed. The verdict on it where that alone goes wrong."""
+    run = Run(folder, "", f"undisturbed-{place.name}-{seed}-{folder.parent.name}", make_job(seed), seed)
     run.make()
-    report = Report(-1, place.name, seed, ["undisturbed"], "undisturbed")
     try:
-        run.database = place.fresh(folder)
+        run.database = place.shared(folder)
         ended = run.sit()
         crossed: dict[str, int] = json.loads((folder / "crossed").read_text())
         if ended.code != FINISHED:
             run.ask()
             run.finish()
-        report.verdict = run.judge()
+        found = run.judge()
     except (RuntimeError, OSError) as error:
-        report.verdict = Verdict(wrong=[str(error)])
-    return (Profile(ended.seconds, crossed) if report.verdict.clean else None), report
+        found = Verdict(wrong=[str(error)])
+    return Profile(ended.seconds, crossed) if found.clean else found
 
 
 def first_moment(rng: random.Random, kind: str, undisturbed: Profile, attempt: int) -> Moment:
@@ -196,11 +207,16 @@ def later_moment(rng: random.Random, undisturbed: Profile) -> Moment:
     return Moment("boundary", where, rng.randint(1, max(1, undisturbed.crossed[where] // 4)))
 
 
-def go(number: int, seed: int, place: Place, folder: Path, jobs: Mapping[int, Profile]) -> Report:
-    """Carry out point `number`."""
+def go(number: int, seed: int, place: Place, folder: Path, profiles: Profiles) -> Report:
+    """Carry out point `number`. `profiles` are those that are known, and are added to."""
     rng = random.Random(f"{seed} {place.name} {number}")
-    job_seed = rng.choice(sorted(jobs))
-    undisturbed = jobs[job_seed]
+    job_seed = seed * 1000 + rng.randrange(_JOBS)
+    if (place.name, job_seed) not in profiles:
+        found = profile(place, folder.parent / f"job-{place.name}-{job_seed}", job_seed)
+        if isinstance(found, Verdict):
+            return Report(number, place.name, job_seed, ["undisturbed"], "undisturbed", verdict=found)
+        profiles[place.name, job_seed] = found
+    undisturbed = profiles[place.name, job_seed]
     kind = rng.choices(("time", "boundary", "database", "opening"), (40, 38, 12, 10))[0]
     kills = rng.choices((1, 2, 3, 4), (50, 28, 15, 7))[0]
     report = Report(number, place.name, job_seed, kind=kind)

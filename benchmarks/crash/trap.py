@@ -14,7 +14,7 @@ import signal
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Trap:
 
     def __init__(self, where: str = "", at: int = 0) -> None:
         self.crossed: Counter[str] = Counter()
+        self.on: dict[str, Callable[[], None]] = {}
+        """What else is to be done at a boundary."""
         self._where = where
         self._at = at
         self._lock = threading.Lock()
@@ -38,6 +40,8 @@ class Trap:
             self.crossed[name] += 1
             if name == self._where and self.crossed[name] == self._at:
                 os.kill(os.getpid(), signal.SIGKILL)
+        if name in self.on:
+            self.on[name]()
 
     def install(self, world: World, database: str) -> None:
         """Watch the journal and the database of this process. What was safe is left in the world as ``told``."""
