@@ -23,8 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +338,16 @@ async def scaling(
     return {"scaling": statistics.median(ratios)}, rows
 
 
+@contextmanager
+def _log_of(server: PostgresServer) -> Iterator[None]:
+    """What PostgreSQL said last, where something goes wrong."""
+    try:
+        yield
+    except BaseException:
+        print((server._folder / "log").read_text()[-3000:], file=sys.stderr)
+        raise
+
+
 async def measured(options: Any) -> Figures:
     quick = options.quick
     head = ("", "found", "wanted")
@@ -345,7 +355,7 @@ async def measured(options: Any) -> Figures:
     server.start()
     figures: Figures = {}
     try:
-        with tempfile.TemporaryDirectory(prefix="crewgraph-cluster-") as place:
+        with _log_of(server), tempfile.TemporaryDirectory(prefix="crewgraph-cluster-") as place:
             folder = Path(place)
             found, rows = await kills(
                 server.url,

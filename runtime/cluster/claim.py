@@ -17,6 +17,7 @@ from .members.link import connect, refused
 BEGINNINGS = 20
 """So often may the workers that carry a task or a run die, one after the other, without getting a step further."""
 
+_REFUSALS = 5
 _STEPS_FURTHER = {"plan_made", "step_intended", "step_finished", "step_erred", "answered", "task_finished"}
 
 
@@ -36,6 +37,7 @@ class Claims:
             TaskFailed: whoever carries it dies, again and again.
             StoreError: the database does not answer.
         """
+        refusals = 0
         while True:
             with _LetGo(self._bus) as let_go:
                 try:
@@ -44,8 +46,15 @@ class Claims:
                 except NotFound:
                     raise
                 except StoreError:
-                    if (await self._store.find_run(run_id)).status != "running" or self._bus.lost.is_set():
+                    if self._bus.lost.is_set():
                         raise
+                    if (await self._store.find_run(run_id)).status != "running":
+                        refusals += (
+                            1  # whoever carried it has just let go, or the store says no for another reason
+                        )
+                        if refusals > _REFUSALS:
+                            raise
+                        continue
                 await self._until_free(run_id, let_go)
         try:
             await self._refuse_deadly(run_id)
