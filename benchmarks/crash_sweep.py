@@ -44,7 +44,7 @@ FOUND = ("lost", "doubled", "wrong", "silent")
 
 def arguments() -> argparse.ArgumentParser:
     """The flags."""
-    flags = parser(__doc__ or "", quick="40 points, each mishap once or twice")
+    flags = parser(__doc__ or "", quick="30 points, each mishap once or twice")
     flags.add_argument("--seed", type=int, default=1, help="of all moments, delays and runs (default 1)")
     flags.add_argument("--points", type=int, help="how many runs are killed (default 500)")
     flags.add_argument(
@@ -59,7 +59,7 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Print the tables."""
     options = arguments().parse_args()
-    points = options.points if options.points is not None else 40 if options.quick else 500
+    points = options.points if options.points is not None else 30 if options.quick else 500
     numbers = range(points) if options.point is None else range(options.point, options.point + 1)
     figures: Figures = {}
     with (
