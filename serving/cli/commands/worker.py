@@ -48,6 +48,10 @@ def command(
         raise InvalidInput('A worker needs DBOS, which is not installed: pip install "crewgraph[cluster]".')
     from ....runtime.cluster.workflows.queues import BOTH, Queue
 
+    if session.debug:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     queues = [Queue.parse(text) for text in queue] if queue else BOTH
     return block_on(_work(session, queues, concurrency, grace))
 
