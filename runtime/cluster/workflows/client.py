@@ -176,8 +176,12 @@ class Client:
 
 
 def quiet() -> None:
-    """DBOS prints its log to stderr unless somebody else listens to it: let the process's own logging decide."""
+    """DBOS prints its log to stderr unless somebody else listens to it: let the process's own logging decide.
+
+    What it merely wants to be known (a web service of its maker's, say) is left out.
+    """
     log = logging.getLogger("dbos")
+    log.setLevel(logging.WARNING)
     if not log.handlers:
         log.addHandler(logging.NullHandler())
 
