@@ -20,6 +20,7 @@ run, which goes on by itself), `disk_full_ok`, `locked_ok`, `two_resume_ok` (two
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -59,11 +60,12 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Print the tables."""
     options = arguments().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # servers and folders are taken away all the same
     points = options.points if options.points is not None else 30 if options.quick else 500
     numbers = range(points) if options.point is None else range(options.point, options.point + 1)
     figures: Figures = {}
     with (
-        tempfile.TemporaryDirectory(prefix="crash-sweep-") as made,
+        tempfile.TemporaryDirectory(prefix="crash-sweep-", ignore_cleanup_errors=True) as made,
         Stores(Path(made), options.store) as stores,
     ):
         if stores.missing:

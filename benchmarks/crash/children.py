@@ -37,6 +37,7 @@ def start(work: Callable[[], int], said: Path) -> int:
         return child
     code = _BROKEN
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         log = os.open(said, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -33,13 +34,19 @@ def sweep(stores: Stores, numbers: Sequence[int], seed: int) -> list[Report]:
     os.close(tokens)
     os.close(writing)
     reports: list[Report] = []
-    with os.fdopen(reading) as lines:
-        for line in lines:
-            held = json.loads(line)
-            reports.append(Report(**{**held, "verdict": Verdict(**held["verdict"])}))
-            if sys.stderr.isatty():
-                print(f"\r{len(reports)} of {len(numbers)} points", end="", file=sys.stderr, flush=True)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(lane, 0)[1]) for lane in lanes]
+    try:
+        with os.fdopen(reading) as lines:
+            for line in lines:
+                held = json.loads(line)
+                reports.append(Report(**{**held, "verdict": Verdict(**held["verdict"])}))
+                if sys.stderr.isatty():
+                    print(f"\r{len(reports)} of {len(numbers)} points", end="", file=sys.stderr, flush=True)
+    except BaseException:
+        for lane in lanes:
+            os.kill(lane, signal.SIGKILL)
+        raise
+    finally:
+        codes = [os.waitstatus_to_exitcode(os.waitpid(lane, 0)[1]) for lane in lanes]
     if any(codes) or len(reports) != len(numbers):
         raise RuntimeError(f"A lane broke: {codes}, {len(reports)} of {len(numbers)} points were reported.")
     return sorted(reports, key=lambda report: report.number)
@@ -60,6 +67,7 @@ def _start(
     code = 1
     profiles: Profiles = {}
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         while token := os.read(tokens, _TOKEN):
             number = int.from_bytes(token, "big")
             place = places[number % len(places)]
