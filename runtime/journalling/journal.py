@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 from pydantic import JsonValue
 
 from ..budget import Cost
-from ..errors import NotFound, StepInDoubt
+from ..errors import NotFound, StepInDoubt, StoreError
 from ..events import (
     Answer,
     Answered,
@@ -70,7 +70,7 @@ class Journal:
     """
 
     __slots__ = (  # thousands of runs may be under way at once
-        "_attempts", "_began", "_failed_tasks", "_finished_tasks", "_just_resumed", "_last", "_link",
+        "_attempts", "_began", "_failed_tasks", "_finished_tasks", "_given_back", "_just_resumed", "_last", "_link",
         "_notes", "_retries_due", "_secret", "_seq", "_sink", "_started", "_started_tasks",
         "_task_costs", "added", "charged", "end", "forked", "plan", "read_only", "record",
         "redactor", "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
@@ -125,6 +125,7 @@ class Journal:
         self.unsafe = 0
         """Events written since somebody last waited for the store."""
         self._sink = sink
+        self._given_back = False
         self._load(list(rows), list(elsewhere))
 
     def write(self, event: Event, *, wait: bool = False) -> Awaitable[None] | None:
@@ -161,6 +162,8 @@ class Journal:
         self._note_end(row)
         self.steps.record(row)
         if self._sink is None:
+            if self._given_back:
+                raise StoreError(f"Run {self.run_id} has been given back: open it again to go on with it.")
             return None
         self.unsafe = 0 if wait else self.unsafe + 1
         return self._sink.put(self, row._replace(link=self._link), event, wait=wait)
@@ -298,6 +301,7 @@ class Journal:
         """Give the run back, so that another process may carry it on."""
         sink, self._sink = self._sink, None
         if sink is not None:
+            self._given_back = True
             await sink.release()
 
     async def __aenter__(self) -> Self:

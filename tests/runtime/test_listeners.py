@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crewgraph.runtime.context import RunContext
+from crewgraph.runtime.errors import StoreError
 from crewgraph.runtime.events import Event, Noted, TextDelta
 from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store import Store
@@ -72,3 +73,11 @@ async def test_a_resumed_task_does_not_say_everything_twice(store: Store) -> Non
             assert len(heard) == 3
     texts = [event.text for event in await store.events("last") if isinstance(event, Noted)]
     assert texts == ["a fallback was taken"] * 2 + ["sitting 0", "sitting 1", "sitting 2"]
+
+
+async def test_a_run_that_was_given_back_takes_nothing_more(store: Store) -> None:
+    async with await store.create_run("c", "r") as journal:
+        await RunContext(journal).note("x")
+    with pytest.raises(StoreError, match="has been given back: open it again"):
+        await RunContext(journal).note("y")
+    assert len(await store.events("last")) == 1
