@@ -141,6 +141,7 @@ class SqliteDatabase:
                 reader.close()
             if self._engine is not None:
                 self._engine.dispose()
+            self._writer.drain()  # first, for while it writes it may still begin a checkpoint
             self._checkpoints.close()
             self._writer.close()
             self._owner.release()

@@ -54,10 +54,14 @@ class Writer:
         """Have this done on the writer's connection, between two transactions."""
         self._queue.put(work)
 
-    def close(self) -> None:
-        """Write everything that was asked for, then close the connection. Blocks."""
+    def drain(self) -> None:
+        """Write everything that was asked for, and take nothing more. Blocks."""
         self._queue.put(None)
         self._thread.join()
+
+    def close(self) -> None:
+        """Close the connection: the last one of the process, so that SQLite carries its log over and removes it."""
+        self._connection.close()
 
     def _work(self) -> None:
         closing = False
@@ -75,7 +79,6 @@ class Writer:
             if callable(work):
                 work(self._connection)
             closing = work is None
-        self._connection.close()
 
     def _commit(self, group: list[Unit]) -> list[tuple[Unit, Written | StoreError]]:
         sound = [unit for unit in group if unit.lane is None or unit.lane.failure is None]

@@ -184,3 +184,18 @@ async def test_what_was_deleted_is_in_no_file(store: SqlStore, database: Path) -
     assert said() != []
     await store.delete_thread(thread.id)
     assert said() == []
+
+
+@pytest.mark.parametrize("notes", [1_000, 1_500, 2_500])
+async def test_a_store_closed_while_it_writes_writes_all_of_it_and_leaves_no_log(
+    tmp_path: Path, notes: int
+) -> None:
+    for attempt in range(3):
+        database = tmp_path / f"{attempt}.db"
+        async with open_store(database) as store:
+            journal = await store.create_run("crew", "r")
+            for number in range(notes):
+                journal.write(Noted(at=1.0, task_id="", text=str(number)))
+        assert not database.with_name(f"{database.name}-wal").exists()
+        async with open_store(database) as store:
+            assert len(await store.events("last")) == notes
