@@ -45,7 +45,7 @@ FOUND = ("lost", "doubled", "wrong", "silent")
 
 def arguments() -> argparse.ArgumentParser:
     """The flags."""
-    flags = parser(__doc__ or "", quick="30 points, each mishap once or twice")
+    flags = parser(__doc__ or "", quick="60 points, each mishap once or twice")
     flags.add_argument("--seed", type=int, default=1, help="of all moments, delays and runs (default 1)")
     flags.add_argument("--points", type=int, help="how many runs are killed (default 500)")
     flags.add_argument(
@@ -61,7 +61,7 @@ def main() -> int:
     """Print the tables."""
     options = arguments().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # servers and folders are taken away all the same
-    points = options.points if options.points is not None else 30 if options.quick else 500
+    points = options.points if options.points is not None else 60 if options.quick else 500
     numbers = range(points) if options.point is None else range(options.point, options.point + 1)
     figures: Figures = {}
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 _STUCK = 60.0
 _BROKEN = 99
+_DIE_WITH_PARENT = 1
 
 
 class Ended(NamedTuple):
@@ -38,6 +40,7 @@ def start(work: Callable[[], int], said: Path) -> int:
     code = _BROKEN
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         log = os.open(said, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         os.dup2(log, 1)
         os.dup2(log, 2)
