@@ -152,7 +152,7 @@ async def takeover(world: World, worker: WorkerProcess) -> tuple[float, float] |
     while await world.held(worker.name):  # noqa: ASYNC110 - the database tells nobody
         await asyncio.sleep(0.01)
     taken = time.perf_counter() - killed
-    while await world.waiting(held):  # noqa: ASYNC110
+    while await world.waiting(held):  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.01)
     return taken, time.perf_counter() - killed
 
@@ -263,7 +263,7 @@ async def cut(folder: Path, runs: int) -> tuple[Figures, list[list[object]]]:
                     held = len(await world.held(far.name))
                     cable.cut()
                     since = time.time()
-                    while await world.held(far.name):  # noqa: ASYNC110
+                    while await world.held(far.name):  # noqa: ASYNC110 - the database tells nobody
                         await asyncio.sleep(0.02)
                     taken = time.time() - since
                     await asyncio.sleep(3.0)

@@ -88,7 +88,8 @@ class Trap:
         replace(sqlite3, "connect", watched)
 
     def _watch_sockets(self) -> None:
-        transport: Any = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+        # The one place that all packets to PostgreSQL pass; asyncio has no public name for it.
+        transport: Any = vars(asyncio.selector_events)["_SelectorSocketTransport"]
         for name in ("write", "writelines"):
             replace(transport, name, self._sending(getattr(transport, name)))
 

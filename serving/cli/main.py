@@ -29,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # a group without its command, such as `engine`
-            print(error.format_message(), file=sys.stderr)  # type: ignore[union-attr]
+        helps = getattr(error, "format_message", None)
+        if type(error).__name__ == "NoArgsIsHelpError" and callable(helps):  # a group without its command
+            print(helps(), file=sys.stderr)
             return 2
         from .failure import Failure
 

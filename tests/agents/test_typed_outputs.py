@@ -52,7 +52,7 @@ async def test_what_does_not_fit_comes_back_once_with_what_is_wrong(
     assert (
         "That does not fit: euros: Input should be greater than 0" in model.requests[1].messages[-1].content
     )
-    assert any("The output did not fit Quote" in note for note in heard.notes)  # type: ignore[attr-defined]
+    assert any("The output did not fit Quote" in note for note in heard.notes)  # type: ignore[attr-defined]  # the fixture has no class of its own to name
 
 
 async def test_a_second_failure_ends_the_task_in_a_clear_sentence(ctx: RunContext) -> None:

@@ -80,7 +80,7 @@ def house() -> SlowHouse:
 
 @pytest.fixture
 async def url(house: SlowHouse, listen: Any) -> AsyncIterator[str]:
-    async with listen(make_app(house, CREW, running=2, waiting=1)) as url:  # type: ignore[arg-type]
+    async with listen(make_app(house, CREW, running=2, waiting=1)) as url:  # type: ignore[arg-type]  # it has what the API uses
         yield url
 
 
@@ -284,7 +284,7 @@ async def test_a_client_that_leaves_stops_its_run(url: str, house: SlowHouse, st
     house.go.clear()
     async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
         asking = asyncio.create_task(
-            client.chat.completions.create(model="desk", messages=HELLO, stream=stream)  # type: ignore[call-overload]
+            client.chat.completions.create(model="desk", messages=HELLO, stream=stream)  # type: ignore[call-overload]  # takes a literal
         )
         await house.begun.wait()
         if stream:

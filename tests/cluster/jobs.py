@@ -71,7 +71,7 @@ def written(effects: str, key: str) -> bool:
 
 async def _once(task: Task, ctx: RunContext, effects: str) -> TaskResult:
     """One effect that must happen once, and that can be found out about."""
-    await asyncio.sleep(task.args.get("seconds", 0.0))  # type: ignore[arg-type]
+    await asyncio.sleep(float(str(task.args.get("seconds", 0.0))))
     key = ctx.idempotency_key("effect", task.id)
 
     async def effect() -> int:

@@ -78,7 +78,7 @@ async def watched(url: str, numbers: set[int]) -> None:
     try:
         async with asyncio.timeout(20):
             asked = "SELECT objid::int FROM pg_locks WHERE classid = $1::bigint::oid AND objsubid = 2 AND NOT granted"
-            while {row[0] for row in await connection.fetch(asked, LOCKS)} != numbers:  # noqa: ASYNC110
+            while {row[0] for row in await connection.fetch(asked, LOCKS)} != numbers:  # noqa: ASYNC110 - pg_locks tells nobody
                 await asyncio.sleep(0.01)
     finally:
         await connection.close()

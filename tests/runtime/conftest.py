@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from crewgraph.runtime.events import Answer, Event
 from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.journalling.row import EventRow
 from crewgraph.runtime.store import Store, open_store
+
+from ..clock import run_on_virtual_clock
 
 
 @pytest.fixture
@@ -85,36 +86,8 @@ def effects() -> Effects:
     return Effects()
 
 
-class _JumpingSelector(selectors.SelectSelector):
-    """Instead of waiting, moves the clock on by as long as it was asked to wait."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        if timeout is None:
-            raise RuntimeError("everything waits and nothing will happen")
-        self.now += max(0.0, timeout)
-        return super().select(0)
-
-
-class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """An event loop on which sleeping takes no time: `time` jumps to the next thing that is due."""
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-        self._clock_resolution = 1e-9
-
-    def time(self) -> float:
-        return self._jumping.now
-
-
 @pytest.fixture(scope="session")
 def virtual() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Runs a coroutine on a virtual clock and gives its result."""
 
-    def run(work: Coroutine[Any, Any, Any]) -> Any:
-        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
-            return runner.run(work)
-
-    return run
+    return run_on_virtual_clock
