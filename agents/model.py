@@ -6,10 +6,8 @@ OpenAI chat format; `serving/` holds the clients that speak to real engines, `ag
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import AsyncGenerator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
@@ -67,11 +65,6 @@ class ModelRequest:
     stop: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     choices: tuple[str, ...] = ()
-
-    def fingerprint(self) -> str:
-        """Stable hash of everything that decides the reply; the journal keys model steps by it."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

