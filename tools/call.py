@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ..runtime.budget import Cost
-from ..runtime.errors import CrewgraphError, ToolArgumentError, ToolError
+from ..runtime.errors import CrewgraphError, InvalidInput, ToolArgumentError, ToolError
 from ..runtime.stepping.doubt import Finding, Happened
 from .effects import IdempotencyKey, given
 from .wrappers import in_thread
@@ -93,7 +94,11 @@ class Call:
         return reconcile
 
     def _fitting(self, value: Any) -> Any:
-        """What a person said of a call in doubt, in the form that the tool gives its results in."""
+        """What a person said of a call in doubt, in the form that the tool gives its results in.
+
+        Raises:
+            InvalidInput: it has none. Not a `ToolError`, which would say that nothing has happened: it has.
+        """
         tool = self._tool
         try:
             tool.read(value)
@@ -101,8 +106,11 @@ class Call:
             pass
         else:
             return value
-        if tool.telling is None:
-            raise ToolError(
-                f"What was said of the call of {tool.name} in doubt, {value!r}, is not what the tool gives."
-            )
-        return tool.dump("it happened" if value is None else value, tool.values(self._arguments))
+        with suppress(ValidationError):
+            if tool.telling is not None:
+                said = "it happened" if value is None else value
+                return tool.dump(said, tool.values(self._arguments))
+        raise InvalidInput(
+            f"What was said of the call of {tool.name} in doubt, {value!r}, is not what the tool gives: "
+            f"fork the run at this step and set another output."
+        )

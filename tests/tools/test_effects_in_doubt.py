@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crewgraph.runtime.context import DidNotHappen, Happened, RunContext, StillUnknown
-from crewgraph.runtime.errors import InvalidCrew, StepInDoubt, ToolArgumentError, ToolError
+from crewgraph.runtime.errors import InvalidCrew, InvalidInput, StepInDoubt, ToolArgumentError, ToolError
 from crewgraph.runtime.events import TaskStarted
 from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.policy import Retry
@@ -184,8 +184,31 @@ async def test_what_a_person_says_has_to_be_of_the_tools_type() -> None:
         await tools.call("count", {"text": "a"}, ctx)
     step, _ = next(iter(ctx.journal.steps.known("t")))
     await ctx.journal.settle(step.key, happened=True, output="four")
-    with pytest.raises(ToolError, match="call of count in doubt, 'four', is not what the tool gives"):
+    with pytest.raises(InvalidInput, match="call of count in doubt, 'four', is not what the tool gives"):
         await tools.call("count", {"text": "a"}, ctx)
+
+
+@pytest.mark.parametrize("said", ["four", {"x": 1}])
+@pytest.mark.parametrize("returns", [str, dict[str, int]])
+async def test_an_unfitting_word_of_a_person_never_makes_the_call_again(said: Any, returns: Any) -> None:
+    calls: list[str] = []
+
+    async def pay(key: IdempotencyKey) -> Any:
+        """Pay somebody."""
+        calls.append(key)
+        raise OSError("?")
+
+    pay.__annotations__["return"] = returns
+    ctx, tools = context(), Toolset([tool(effect="once", retry=Retry(attempts=3, wait=0))(pay)])
+    with pytest.raises(StepInDoubt):
+        await tools.call("pay", {}, ctx)
+    await ctx.journal.settle(calls[0].partition("/")[2], happened=True, output=said)
+    if isinstance(said, str) == (returns is str):
+        assert await tools.call("pay", {}, ctx)
+    else:
+        with pytest.raises(InvalidInput, match="of the call of pay in doubt"):
+            await tools.call("pay", {}, ctx)
+    assert len(calls) == 1
 
 
 def test_only_a_once_tool_is_reconciled() -> None:
