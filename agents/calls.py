@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..runtime.budget import Cost
 from ..runtime.context import RunContext
-from .model import ModelClient, ModelReply, ModelRequest
+from .model import Hints, ModelClient, ModelReply, ModelRequest
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+_PRIORITY_STEPS = 100  # engines take whole numbers: one hundredth of a second each
 
 
 def tokens_of(reply: ModelReply) -> Cost:
@@ -23,13 +25,17 @@ def tokens_of(reply: ModelReply) -> Cost:
 async def ask_model(
     ctx: RunContext, client: ModelClient, request: ModelRequest, *, say: Callable[[str], None] | None = None
 ) -> ModelReply:
-    """One model call, journalled by its whole request. `say` gets the text as it is written (live calls only)."""
+    """One model call, journalled by its whole request. `say` gets the text as it is written (live calls only).
+
+    The engine is told what helps it to order calls: the run, how much of it is left, how long the reply may be.
+    """
 
     async def call() -> ModelReply:
+        hinted = replace(request, hints=hints_of(ctx, request)) if request.hints is None else request
         if say is None:
-            return await client.complete(request)
+            return await client.complete(hinted)
         reply: ModelReply | None = None
-        async with aclosing(client.stream(request)) as deltas:
+        async with aclosing(client.stream(hinted)) as deltas:
             async for delta in deltas:
                 if delta.text:
                     say(delta.text)
@@ -37,6 +43,20 @@ async def ask_model(
         assert reply is not None, "ModelClient.stream ends with the whole reply"
         return reply
 
-    inputs: JsonValue = asdict(request)
+    inputs: JsonValue = request.identity()
     lanes = {f"engine:{request.model or 'default'}": None}
     return await ctx.step("model", call, inputs=inputs, returns=ModelReply, cost=tokens_of, lanes=lanes)
+
+
+def hints_of(ctx: RunContext, request: ModelRequest) -> Hints:
+    """What the engine may know of a call in this run.
+
+    The less of a run is left, the sooner its calls go: of the orders that were tried, this one ends runs soonest on
+    average, and costs the longest ones nothing (see docs/benchmarks.md).
+    """
+    return Hints(
+        run=ctx.run_id,
+        priority=round(ctx.seconds_left * _PRIORITY_STEPS),
+        expected_tokens=request.max_tokens,
+        tenant=ctx.tenant,
+    )

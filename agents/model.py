@@ -10,29 +10,58 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "cancelled"]
+from ..runtime.errors import EngineError
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "filtered", "cancelled"]
+ToolChoice = Literal["auto", "required", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the model wants to be called. `id` ties the result to it; `arguments` are read from its JSON."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message: who says it, and the text."""
+    """One chat message: who says it, and the text.
+
+    An assistant's message may carry the `tool_calls` that it asked for; a message of the role "tool" is the result
+    of the one named by `tool_call_id`.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens that one call used, as the engine counted them; `cached_tokens` is the part of the prompt it had.
 
-    `money` is what they cost, in the currency of the price that the client was given.
+    `money` is what they cost, in the currency of the price that the client was given. A reply that came from a
+    cache of ours used nothing: `saved_tokens` is what it would have.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     money: float = 0.0
+    saved_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -45,16 +74,37 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
             self.money + other.money,
+            self.saved_tokens + other.saved_tokens,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What an engine may be told of a call beside its content; the reply is the same without it.
+
+    `run` names the run, for request ids and for routers that keep a run on one replica. `priority` orders calls that
+    wait for a seat: the lower goes first. `expected_tokens` is how long the reply will likely be. Calls of one `tenant`
+    share the engine's prefix cache with each other and with nobody else ("" shares with all who name none).
+    """
+
+    run: str = ""
+    priority: int = 0
+    expected_tokens: int | None = None
+    tenant: str = ""
+
+
+_FIRST_FIELDS = ("model", "max_tokens", "temperature", "seed", "stop", "schema", "choices")
+_LATER_FIELDS = ("top_p", "regex", "grammar", "tool_choice", "adapter")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call to a model.
 
-    `schema` (a JSON schema) and `choices` (the reply is exactly one of these) constrain decoding; at most one
-    of them is given. `max_tokens` bounds the reply. `model` names one of the engine's models, or is None for
-    the one it serves.
+    At most one of these constrains decoding: `schema` (a JSON schema), `choices` (the reply is exactly one of these),
+    `regex`, `grammar` (in GBNF), `tools`. `max_tokens` bounds the reply. `model` names one of the engine's models, or is
+    None for the one it serves; `adapter` names a LoRA adapter on it. `timeout_s` is how many seconds the whole call may
+    take, however often it is tried.
     """
 
     messages: tuple[Message, ...]
@@ -65,16 +115,75 @@ class ModelRequest:
     stop: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     choices: tuple[str, ...] = ()
+    top_p: float = 1.0
+    regex: str | None = None
+    grammar: str | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    adapter: str | None = None
+    timeout_s: float | None = None
+    hints: Hints | None = None
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the reply has to have a form that can be checked."""
+        return (
+            self.schema is not None
+            or bool(self.choices)
+            or self.regex is not None
+            or self.grammar is not None
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """All that the reply depends on, as plain JSON: what steps, caches and fixtures are keyed by.
+
+        Neither `timeout_s` nor `hints` is in it. A field that a later release added is in it only where it is set, so
+        that the keys of earlier releases stay.
+        """
+        said: dict[str, Any] = {"messages": [_said(message) for message in self.messages]}
+        for name in _FIRST_FIELDS:
+            value = getattr(self, name)
+            said[name] = list(value) if isinstance(value, tuple) else value
+        for name in _LATER_FIELDS:
+            value = getattr(self, name)
+            if value != _DEFAULTS[name]:
+                said[name] = value
+        if self.tools:
+            said["tools"] = [
+                {"name": t.name, "description": t.description, "parameters": t.parameters} for t in self.tools
+            ]
+        return said
+
+
+_DEFAULTS: dict[str, Any] = {
+    "top_p": 1.0,
+    "regex": None,
+    "grammar": None,
+    "tool_choice": "auto",
+    "adapter": None,
+}
+
+
+def _said(message: Message) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        said["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        said["tool_call_id"] = message.tool_call_id
+    return said
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """A whole reply: its text, why it ended, what it cost, and which model gave it."""
+    """A whole reply: its text, why it ended, what it cost, which model gave it, and which tools it wants called."""
 
     text: str
     finish_reason: FinishReason = "stop"
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +194,23 @@ class ModelDelta:
     reply: ModelReply | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each text, in the order in which the texts were given."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+
 @runtime_checkable
 class ModelClient(Protocol):
     """The only door to a model.
 
-    Raises `EngineError` when the engine does not answer and `ModelError` when its answer cannot be used: a
-    constrained reply that is not valid JSON, or not one of the choices, is an error and never passed on.
-    Closing a stream, or cancelling a call, frees the engine.
+    Raises `EngineError` when the engine does not answer and `ModelError` when its answer cannot be used (the tree in
+    `runtime.errors` names the kinds): a constrained reply that breaks its constraint is an error and never passed on.
+    Closing a stream, or cancelling a call, frees the engine. Classes that inherit from this one have to write only
+    `complete`, `stream`, `models` and `aclose`.
     """
 
     async def complete(self, request: ModelRequest) -> ModelReply:
@@ -109,3 +228,18 @@ class ModelClient(Protocol):
     async def aclose(self) -> None:
         """Give back connections. The client cannot be used afterwards."""
         ...
+
+    async def embed(self, texts: tuple[str, ...], *, model: str | None = None) -> Embeddings:
+        """A vector for each text. Raises `EngineError`: this engine or model makes none."""
+        raise EngineError(f"{type(self).__name__} makes no embeddings; ask a model that does.")
+
+    async def count_tokens(self, request: ModelRequest) -> int:
+        """How many tokens the request's messages are to the engine, with its chat template.
+
+        Raises `EngineError`: this engine cannot tell.
+        """
+        raise EngineError(f"{type(self).__name__} cannot count tokens.")
+
+    async def context_tokens(self, model: str | None = None) -> int | None:
+        """How many tokens prompt and reply may have together, where the engine tells it; else None."""
+        return None

@@ -9,12 +9,12 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from .model import Message, ModelDelta, ModelReply, ModelRequest, Usage
+from .model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
 
 Script = Sequence[str] | Callable[[ModelRequest], str]
 
 
-class ScriptedModel:
+class ScriptedModel(ModelClient):
     """A `ModelClient` that answers from a list, in order, or from a function of the request.
 
     It holds to the contract: a choice is one of the choices and a schema gets JSON, else AssertionError, so that a
@@ -53,6 +53,10 @@ class ScriptedModel:
     async def models(self) -> list[str]:
         """Its one name."""
         return [self._name]
+
+    async def count_tokens(self, request: ModelRequest) -> int:
+        """Words, as its `Usage` counts them."""
+        return _count(request.messages)
 
     async def aclose(self) -> None:
         """Nothing to give back."""

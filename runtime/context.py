@@ -102,6 +102,18 @@ class RunContext:
         return self._meter
 
     @property
+    def tenant(self) -> str:
+        """Whom the run is for; "" where nobody is named."""
+        record = self._run.journal.record
+        return record.tenant if record is not None else ""
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the longest chain of unfinished tasks will take, by `Task.expected_seconds`; 0 outside a graph."""
+        left = self._run.seconds_left
+        return left() if left is not None else 0.0
+
+    @property
     def spent(self) -> Cost:
         """What this task has used so far, in all sittings; outside tasks, what the whole run has."""
         journal = self._run.journal
@@ -261,9 +273,10 @@ class RunContext:
         if self._run.grow(self.task_id, tuple(tasks), tuple(then)):
             self.write(TasksAdded(task_id=self.task_id, tasks=tuple(tasks), then=tuple(then)))
 
-    def on_growth(self, grow: Growth | None) -> None:
-        """Who lays added tasks into the graph: the scheduler says so for as long as it runs."""
+    def on_growth(self, grow: Growth | None, seconds_left: Callable[[], float] | None = None) -> None:
+        """Who lays added tasks into the graph, and tells what is left: the scheduler, for as long as it runs."""
         self._run.grow = grow
+        self._run.seconds_left = seconds_left
 
     async def emit(self, event: Event) -> None:
         """Journal an event, tell the listeners, and wait until it is safe, with everything before it.

@@ -8,9 +8,19 @@
     │   ├── InvalidCrew               a crew file or crew definition that cannot be used
     │   ├── InvalidPlan               a plan that the checker refuses
     │   ├── InvalidRequest            an empty, oversized or malformed request
+    │   │   └── InvalidSchema         a JSON schema, pattern or grammar that no engine could follow
     │   └── NotFound                  HTTP 404: a run, thread or name that does not exist
     ├── EngineError                   exit 2, HTTP 503: the model engine is missing or does not answer
+    │   ├── EngineUnreachable         nothing answers at its address, or it closes the connection unasked
+    │   ├── EngineBusy                HTTP 429: it, or a limit of ours, takes no more requests just now
+    │   ├── EngineTimeout             HTTP 504: the reply was not whole in the time that the call had
+    │   ├── StreamBroken              HTTP 502: a reply broke off in the middle
+    │   ├── KeyRefused                the key is missing or wrong
+    │   ├── UnknownModel              HTTP 404: it serves no model or adapter of that name
+    │   ├── NotAnEngine               what answers there speaks something else, a web page perhaps
     │   └── ModelError                HTTP 502: the engine answered, and the answer is unusable
+    │       ├── ReplyTruncated        the reply ran out of tokens before it had the form asked for
+    │       └── ContextTooLong        HTTP 400: prompt and reply do not fit the model's window
     ├── StoreError                    exit 2: the database cannot be used
     │   ├── StoreCorrupt              the file was damaged and has been set aside
     │   ├── JournalTampered           an event was changed after it was written; the hash chain says which
@@ -73,6 +83,12 @@ class InvalidRequest(InvalidInput):
     code = "invalid_request"
 
 
+class InvalidSchema(InvalidRequest):
+    """A JSON schema, pattern or grammar that no engine could follow; the message says where it is wrong."""
+
+    code = "invalid_schema"
+
+
 class NotFound(InvalidInput):
     """A run, a thread or a name that does not exist."""
 
@@ -93,6 +109,77 @@ class ModelError(EngineError):
 
     http_status = 502
     code = "model_error"
+
+
+class EngineUnreachable(EngineError):
+    """Nothing answers at the engine's address, or it closed the connection before its answer began."""
+
+    code = "engine_unreachable"
+
+
+class EngineBusy(EngineError):
+    """The engine, or a limit that was set for it, takes no more requests now; `retry_after_s` where it is known."""
+
+    http_status = 429
+    code = "engine_busy"
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class EngineTimeout(EngineError):
+    """The reply was not whole within the seconds that the call had; the engine has been told to stop."""
+
+    http_status = 504
+    code = "engine_timeout"
+
+
+class StreamBroken(EngineError):
+    """A reply broke off in the middle (see EngineUnreachable: it never began)."""
+
+    http_status = 502
+    code = "stream_broken"
+
+
+class KeyRefused(EngineError):
+    """The engine wants a key, and the one it was given is missing or wrong."""
+
+    code = "key_refused"
+
+
+class UnknownModel(EngineError):
+    """The engine serves no model, or has no adapter, of that name."""
+
+    http_status = 404
+    code = "unknown_model"
+
+
+class NotAnEngine(EngineError):
+    """What answers at the address speaks something other than a protocol of model engines."""
+
+    code = "not_an_engine"
+
+
+class ReplyTruncated(ModelError):
+    """A reply that must have a form ran out of tokens before it had it; `reply` is what there is of it."""
+
+    code = "reply_truncated"
+
+    def __init__(self, message: str, reply: object = None) -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+class ContextTooLong(ModelError):
+    """Prompt and reply do not fit the model's window; `over` is by how many tokens, where that is known."""
+
+    http_status = 400
+    code = "context_too_long"
+
+    def __init__(self, message: str, over: int | None = None) -> None:
+        super().__init__(message)
+        self.over = over
 
 
 class StoreError(CrewgraphError):

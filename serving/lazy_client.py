@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..agents.model import ModelClient, ModelDelta, ModelReply, ModelRequest
+from ..agents.model import Embeddings, ModelClient, ModelDelta, ModelReply, ModelRequest
+from ..agents.wrapping import Wrapping
 from ..runtime.errors import EngineError
 from .settings import Price, Settings
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .engines.progress import Progress
 
 
-class LazyClient:
+class LazyClient(ModelClient):
     """A `ModelClient` that brings the engine up at the first call, once, and closes it with the house."""
 
     def __init__(
@@ -54,6 +55,18 @@ class LazyClient:
         """What the engine serves."""
         return await (await self._ready()).models()
 
+    async def embed(self, texts: tuple[str, ...], *, model: str | None = None) -> Embeddings:
+        """Vectors, from the engine."""
+        return await (await self._ready()).embed(texts, model=model)
+
+    async def count_tokens(self, request: ModelRequest) -> int:
+        """A count, by the engine's own tokenizer."""
+        return await (await self._ready()).count_tokens(request)
+
+    async def context_tokens(self, model: str | None = None) -> int | None:
+        """The engine's window."""
+        return await (await self._ready()).context_tokens(model)
+
     async def aclose(self) -> None:
         """The house closes the engine's client; nothing to do here."""
 
@@ -67,32 +80,26 @@ class NoEngine(LazyClient):
         )
 
 
-@dataclass(frozen=True)
-class OtherModel:
+class OtherModel(Wrapping):
     """A `ModelClient` that asks another model than its callers name: a fork tries one out.
 
     It stands below the journal, so that steps keep their keys, and what was recorded is still read back.
     """
 
-    client: ModelClient
-    model: str
+    def __init__(self, inner: ModelClient, model: str) -> None:
+        super().__init__(inner)
+        self.model = model
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """One call, on that model."""
-        return await self.client.complete(replace(request, model=self.model))
+        return await self.inner.complete(replace(request, model=self.model))
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """One streamed call, on that model."""
-        async with aclosing(self.client.stream(replace(request, model=self.model))) as deltas:
-            async for delta in deltas:
-                yield delta
-
-    async def models(self) -> list[str]:
-        """What the engine serves."""
-        return await self.client.models()
+        return self.inner.stream(replace(request, model=self.model))
 
     async def aclose(self) -> None:
-        """Who made the client closes it."""
+        """Who made the inner client closes it."""
 
 
 def priced(reply: ModelReply, price: Price | None) -> ModelReply:

@@ -26,6 +26,7 @@ met. The last four are ends."""
 
 _SETTLED = frozenset({"finished", "passed_over"})
 _LOST = frozenset({"failed", "skipped"})
+_ENDS = _SETTLED | _LOST
 _DEFAULT_SECONDS = 1.0
 _UNKNOWN = -1.0
 
@@ -73,7 +74,7 @@ class Schedule:
         InvalidInput: a limit is below 1.
     """
 
-    __slots__ = ("_agents", "_any_passed_over", "_causes", "_free", "_queues", "_units", "skips")
+    __slots__ = ("_agents", "_any_passed_over", "_causes", "_free", "_longest", "_queues", "_units", "skips")
 
     def __init__(self, graph: TaskGraph, *, limit: int = 8, agents: Mapping[str, int] | None = None) -> None:
         if limit < 1:
@@ -89,6 +90,7 @@ class Schedule:
         self._queues: dict[str | None, list[_Place]] = {None: [], **{role: [] for role in self._agents}}
         self._causes: dict[str, Skip] = {}
         self._any_passed_over = False
+        self._longest: list[tuple[float, str]] | None = None
         for task in graph.tasks:
             self._units[task.id] = Unit(task, graph.needs(task.id), len(self._units))
         self._connect(list(graph.order))
@@ -146,6 +148,19 @@ class Schedule:
     def again(self, unit: Unit) -> None:
         """What it waited for is there: it queues for a place."""
         self._queue(unit)
+
+    def seconds_left(self) -> float:
+        """How long the longest chain takes of tasks that have not ended."""
+        if self._longest is None:  # few graphs are asked, so few pay for it
+            self._longest = [(-unit.chain, unit.id) for unit in self]
+            heapq.heapify(self._longest)
+        while self._longest:
+            chain, unit_id = self._longest[0]
+            unit = self._units[unit_id]
+            if unit.state not in _ENDS and unit.chain == -chain:
+                return unit.chain
+            heapq.heappop(self._longest)
+        return 0.0
 
     def open(self, unit: Unit, entries: Sequence[Task]) -> list[Unit]:
         """Its entries take its place: they queue where it stood, each for a place of its own."""
@@ -217,6 +232,8 @@ class Schedule:
             if chain <= lifted.chain:
                 continue
             lifted.chain = chain
+            if self._longest is not None:
+                heapq.heappush(self._longest, (-chain, lifted.id))
             if lifted.state == "ready":
                 self._queue(lifted)
             for need in lifted.needs:

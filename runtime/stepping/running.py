@@ -29,7 +29,7 @@ _UNSAFE_AT_MOST = 512
 class Running:
     """One run under way. `at_work` holds the steps whose functions run just now, by what makes them themselves."""
 
-    __slots__ = ("at_work", "grow", "journal", "lanes", "listeners", "meter")
+    __slots__ = ("at_work", "grow", "journal", "lanes", "listeners", "meter", "seconds_left")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Running:
         self.listeners = listeners
         self.lanes = lanes
         self.grow: Growth | None = None
+        self.seconds_left: Callable[[], float] | None = None
         self.at_work: dict[str, list[tuple[asyncio.Task[Any] | None, Step]]] = {}
 
     def write(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...agents.model import FinishReason, ModelDelta, ModelReply, ModelRequest, Usage
+from ...agents.model import FinishReason, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
 from ...runtime.errors import EngineError, ModelError
 from .connection import Connection, Fault
 from .shape import fault
@@ -19,7 +19,7 @@ _CHAT = "/chat/completions"
 _MORE_ROOM_TOKENS = 256
 
 
-class HttpModelClient:
+class HttpModelClient(ModelClient):
     """Speaks to one server; safe to share among any number of tasks of one event loop.
 
     `base_url` ends in ``/v1`` (added where the URL has no path). `model` is asked for when a request names

@@ -1,0 +1,1 @@
+"""How each kind of engine wants to be spoken to: one module a protocol, all behind `Dialect`."""
