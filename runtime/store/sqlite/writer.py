@@ -8,15 +8,20 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any
 
 from ...errors import StoreError
 from ..sql.database import RETURNED, Refused, Unit, Written, settle
-from ..sql.statements import BULK
+from ..sql.statements import APPEND, BULK
 
 _GROUP = 4096
 """Units in one transaction at most, so that nobody waits long behind the others."""
+_AT_ONCE = (256, 32)
+"""Events in one statement, where there are that many. Python gives its lock away around every statement that SQLite
+steps through, and beside a busy event loop gets it back only milliseconds later."""
 _ONES_OWN_FAULT = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -115,14 +120,14 @@ class Writer:
                         parameters = (returned, *parameters[1:])
                     if sql in BULK:
                         if sql != gathered_for and gathered:
-                            cursor.executemany(gathered_for, gathered)
+                            _add(cursor, gathered_for, gathered)
                             gathered = []
                         gathered_for = sql
                         gathered.append(parameters)
                         done = Written(1)
                         continue
                     if gathered:
-                        cursor.executemany(gathered_for, gathered)
+                        _add(cursor, gathered_for, gathered)
                         gathered = []
                     cursor.execute(sql, parameters)
                     first = cursor.fetchone() if cursor.description else None
@@ -135,13 +140,30 @@ class Writer:
                         raise Refused("Nothing was there to change.")
                 written.append(done)
             if gathered:
-                cursor.executemany(gathered_for, gathered)
+                _add(cursor, gathered_for, gathered)
             cursor.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 cursor.execute("ROLLBACK")
             raise
         return written
+
+
+def _add(cursor: sqlite3.Cursor, sql: str, rows: list[Sequence[Any]]) -> None:
+    begin = 0
+    if sql == APPEND:
+        for size in _AT_ONCE:
+            while len(rows) - begin >= size:
+                cursor.execute(_of_many(size), tuple(chain.from_iterable(rows[begin : begin + size])))
+                begin += size
+    if begin < len(rows):
+        cursor.executemany(sql, rows[begin:])
+
+
+@cache
+def _of_many(size: int) -> str:
+    values = APPEND.rpartition("VALUES ")[2]
+    return APPEND + f", {values}" * (size - 1)
 
 
 def _failed(unit: Unit, error: Exception, refusal: StoreError) -> StoreError:
