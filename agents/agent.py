@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
 from ..runtime.errors import InvalidCrew
+from .model import Message, ModelRequest
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,10 @@ class Agent:
     """One member of a crew.
 
     `tools` are its own (functions made with `@tool`, or langchain-core tools). `model` names one of the engine's
-    models, or is None for the default. With `output_type` its written results are JSON of that pydantic model.
-    `max_turns` bounds its reasoning loop, `max_tokens` each reply, `limit` how many tasks it works on at once.
+    models, or is None for the default; `adapter` a LoRA adapter on it, so that many roles share one base model. With
+    `output_type` its written results are JSON of that pydantic model. `max_turns` bounds its reasoning loop,
+    `max_tokens` each reply, `limit` how many tasks it works on at once. `briefing` is what it is told before all else;
+    it has its crew's where it has none of its own.
     """
 
     role: str
@@ -28,6 +32,8 @@ class Agent:
     max_turns: int = 6
     max_tokens: int = 256
     limit: int | None = None
+    adapter: str | None = None
+    briefing: str = ""
 
     def __post_init__(self) -> None:
         if not self.role.strip():
@@ -48,7 +54,7 @@ class Agent:
 
     @property
     def persona(self) -> str:
-        """The system prompt that every call of this agent begins with; identical in all of them."""
+        """Who it is, in a paragraph; identical in all of its calls."""
         return " ".join(
             part
             for part in (
@@ -57,4 +63,28 @@ class Agent:
                 f"Your goal: {self.goal.strip()}",
             )
             if part
+        )
+
+    def system(self, *shared: str) -> Message:
+        """The system message of its calls: its briefing, what it has in common with colleagues, and then who it is.
+
+        The order is the engine's: a prefix that agents share, byte for byte, is computed once for all of them.
+        """
+        parts = (self.briefing.strip(), *shared, self.persona)
+        return Message("system", "\n\n".join(part for part in parts if part))
+
+    def asks(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int | None = None,
+        schema: dict[str, Any] | None = None,
+    ) -> ModelRequest:
+        """A call to its model, through its adapter, with at most `max_tokens` (None: its own) in reply."""
+        return ModelRequest(
+            tuple(messages),
+            model=self.model,
+            max_tokens=max_tokens or self.max_tokens,
+            schema=schema,
+            adapter=self.adapter,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..runtime.errors import InvalidCrew
 from ..runtime.graph import Task, TaskGraph
@@ -19,7 +19,8 @@ class Crew:
 
     `tools` may be used by every agent, beside its own. Without `tasks` the planner makes the task graph from the
     request; with `tasks` the author has fixed its outline, and the planner only fills in tool calls. Ids that an
-    author leaves out become t1, t2, ….
+    author leaves out become t1, t2, …. `briefing` is what every agent is told before all else, such as the house's
+    rules and background: the same bytes at the start of every prompt, which an engine computes only once.
 
     Raises:
         InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
@@ -31,6 +32,7 @@ class Crew:
     tasks: Sequence[Task] = ()
     name: str = "crew"
     description: str = ""
+    briefing: str = ""
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +44,9 @@ class Crew:
             raise InvalidCrew(
                 f"Two agents of the crew {self.name!r} have the role {doubled!r}: rename one of them."
             )
+        if self.briefing:
+            briefed = tuple(a if a.briefing else replace(a, briefing=self.briefing) for a in self.agents)
+            object.__setattr__(self, "agents", briefed)
         every = [*self.tools, *(given for agent in self.agents for given in agent.tools), *COMBINERS]
         object.__setattr__(self, "toolset", Toolset(every))
         numbered = [
@@ -79,8 +84,8 @@ class Crew:
         return found
 
     def tools_of(self, agent: Agent) -> Toolset:
-        """What an agent may use: its own tools, the crew's, and those that combine results."""
-        return Toolset([*agent.tools, *self.tools, *COMBINERS])
+        """What an agent may use: the crew's tools, its own, and those that combine results."""
+        return Toolset([*self.tools, *agent.tools, *COMBINERS])
 
     def holders(self, tool: Tool) -> Iterator[Agent]:
         """The agents that may use a tool; those that hold it as their own come first."""

@@ -21,7 +21,7 @@ from ..tools.values import Fact, Passages, Stated
 from .agent import Agent
 from .calls import ask_model
 from .grounding import check
-from .model import Message, ModelClient, ModelRequest
+from .model import Message, ModelClient
 
 _ATTEMPTS = 2
 _DRAFT_TOKENS = 96
@@ -133,19 +133,16 @@ async def write(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx
 async def _draft(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> str:
     wanted = task.expected_output or "Answer the request in one or two plain sentences."
     asked = f"Notes:\n{brief.notes()}\n\nRequest: {brief.request}\n\n{wanted} Use only the notes."
-    messages = (Message("system", agent.persona), Message("user", asked))
+    messages = (agent.system(), Message("user", asked))
     reply = await ask_model(
-        ctx,
-        client,
-        ModelRequest(messages, model=agent.model, max_tokens=min(agent.max_tokens, _DRAFT_TOKENS)),
+        ctx, client, agent.asks(messages, max_tokens=min(agent.max_tokens, _DRAFT_TOKENS))
     )
     return reply.text.strip()
 
 
 async def _speak(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> str:
-    messages = [Message("system", agent.persona), *brief.history, Message("user", brief.request)]
-    request = ModelRequest(tuple(messages), model=agent.model, max_tokens=agent.max_tokens)
-    return (await ask_model(ctx, client, request, say=ctx.text)).text.strip()
+    messages = [agent.system(), *brief.history, Message("user", brief.request)]
+    return (await ask_model(ctx, client, agent.asks(messages), say=ctx.text)).text.strip()
 
 
 async def fill(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> BaseModel:
@@ -156,15 +153,11 @@ async def fill(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx:
     """
     assert agent.output_type is not None, "fill is for agents with an output type"
     asked = f"Notes:\n{brief.notes()}\n\nRequest: {brief.request}\n\nTask: {task.description} {task.expected_output}"
-    messages = [Message("system", agent.persona), Message("user", asked)]
+    messages = [agent.system(), Message("user", asked)]
     schema = agent.output_type.model_json_schema()
     problem = ""
     for _ in range(_ATTEMPTS):
-        reply = await ask_model(
-            ctx,
-            client,
-            ModelRequest(tuple(messages), model=agent.model, max_tokens=agent.max_tokens, schema=schema),
-        )
+        reply = await ask_model(ctx, client, agent.asks(messages, schema=schema))
         try:
             return agent.output_type.model_validate_json(reply.text)
         except ValidationError as error:

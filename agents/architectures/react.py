@@ -17,13 +17,14 @@ from ...runtime.graph import Task
 from ...tools.toolset import Toolset
 from ..agent import Agent
 from ..calls import ask_model
-from ..model import Message, ModelClient, ModelRequest
+from ..model import Message, ModelClient
 from ..writing import Brief
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 FINISH = "finish"
+_ACTION_TOKENS = 200
 
 
 class ReactState(TypedDict):
@@ -63,7 +64,7 @@ class React:
             f"\n\nKnown so far:\n{notes}" if notes else ""
         )
         first: ReactState = {
-            "messages": [Message("system", self._system()), Message("user", asked)],
+            "messages": [self.agent.system(self._offer()), Message("user", asked)],
             "action": {},
             "seen": [],
             "turns": 0,
@@ -71,22 +72,20 @@ class React:
         last = await self.graph().ainvoke(first, {"recursion_limit": 2 * self.agent.max_turns + 4})
         return [(item["tool"], item["value"]) for item in last["seen"]]
 
-    def _system(self) -> str:
+    def _offer(self) -> str:
+        """The tools, those that the whole crew has first: so agents' prompts begin alike."""
         listed = "\n".join(
             f"- {t.name}({', '.join(t.args.model_fields)}): {t.description}"
             for t in self.toolset.values()
             if not t.combines
         )
-        offer = f"You may use these tools, one at a time:\n{listed}\n- {FINISH}: when you know enough"
-        return f"{self.agent.persona}\n\n{offer}"
+        return f"You may use these tools, one at a time; {FINISH} when you know enough:\n{listed}"
 
     async def _decide(self, state: ReactState) -> dict[str, Any]:
         if state["turns"] >= self.agent.max_turns:
             await self.ctx.note(f"{self.agent.role} stopped after {self.agent.max_turns} turns.")
             return {"action": {"tool": FINISH}}
-        request = ModelRequest(
-            tuple(state["messages"]), model=self.agent.model, max_tokens=200, schema=self.action_schema()
-        )
+        request = self.agent.asks(state["messages"], max_tokens=_ACTION_TOKENS, schema=self.action_schema())
         reply = await ask_model(self.ctx, self.client, request)
         said = [*state["messages"], Message("assistant", reply.text)]
         return {"action": json.loads(reply.text), "messages": said, "turns": state["turns"] + 1}

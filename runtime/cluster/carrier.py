@@ -63,7 +63,7 @@ class Carrier:
             return Ending.failed(error)
         async with journal:
             ctx = self._context(journal, order.budget)
-            ctx.on_growth(grow)
+            ctx.on_growth(grow, lambda: order.seconds_left)
             try:
                 worker = await self._worker(order)
                 async with ctx.deadline():

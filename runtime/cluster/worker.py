@@ -97,9 +97,10 @@ class ClusterWorker:
             spec=self._spec,
             results=dict(ctx.results),
             budget=left(ctx.meter, ctx.spent),
-            tenant=ctx.journal.record.tenant if ctx.journal.record is not None else "",
+            tenant=ctx.tenant,
             added=tuple(t for event in ctx.journal.added for t in event.tasks if t.id in ctx.results),
             look_back=any(True for _ in ctx.journal.steps.known(task.id)),
+            seconds_left=ctx.seconds_left,
         )
 
     async def _over(self, workflow_id: str) -> Workflow:

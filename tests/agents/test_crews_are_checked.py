@@ -78,12 +78,12 @@ def test_an_agent_may_use_its_own_tools_those_of_the_crew_and_those_that_combine
         return f"Hello {who}"
 
     crew = Crew([ANN, BEN], tools=[greet])
-    assert list(crew.tools_of(ANN)) == ["calculate", "greet", "compare", "total", "ratio"]
+    assert list(crew.tools_of(ANN)) == ["greet", "calculate", "compare", "total", "ratio"]
     assert list(crew.tools_of(BEN)) == ["greet", "compare", "total", "ratio"]
     assert [a.role for a in crew.holders(crew.toolset["greet"])] == ["ann", "ben"]
     assert [a.role for a in crew.holders(crew.toolset["calculate"])] == ["ann"]
     assert isinstance(crew.toolset["calculate"], Tool)
-    with pytest.raises(InvalidInput, match="There is no tool 'shout' here; there are: calculate, greet"):
+    with pytest.raises(InvalidInput, match="There is no tool 'shout' here; there are: greet, calculate"):
         crew.tools_of(ANN)["shout"]
 
 

@@ -154,6 +154,8 @@ class Driver:
                 assert unit.state == self.ended[unit.id], "an end is an end"
             elif unit.state in ENDS:
                 self.ended[unit.id] = unit.state
+        left = max((unit.chain for unit in self.schedule if unit.state not in ENDS), default=0.0)
+        assert self.schedule.seconds_left() == left, "what is left of a run is its longest unfinished chain"
         for skip in self.schedule.skips:
             assert self.ended[skip.task_id] == ("passed_over" if skip.reason == "condition" else "skipped")
 
