@@ -65,6 +65,8 @@ def decompose(
     text, read together with the request. With `collect` every tool that takes a question is asked too.
     """
     offered = [t for t in tools if not t.combines]
+    if not offered:
+        return Decomposition((), ())
     reading = Reading(f"{request}\n{outline}" if outline else request)
     own = Reading(request)
     before = Reading(earlier) if earlier else None
