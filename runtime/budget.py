@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ class Cost:
 
 
 _NOTHING = Cost()
+NO_DEADLINE: AbstractAsyncContextManager[None] = nullcontext()
+"""Stops nothing. One for all, for it keeps nothing."""
 _CENT_FRACTION = 1e-9
 """Money is added up in floats: less than this beyond a limit is rounding, not spending."""
 
@@ -70,6 +72,8 @@ class Meter:
     those of many runs: a tenant's.
     """
 
+    __slots__ = ("_began", "_clock", "_reserved", "_told_low", "budget", "of", "spent", "within")
+
     def __init__(
         self,
         budget: Budget,
@@ -83,11 +87,11 @@ class Meter:
         self.budget = budget
         self.of = of
         self.within = within
-        self.spent = spent or Cost()
-        self._reserved = Cost()
+        self.spent = spent or _NOTHING
+        self._reserved = _NOTHING
         self._clock = clock
         self._began = clock() - seconds
-        self._told_low: set[str] = set()
+        self._told_low: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -121,7 +125,7 @@ class Meter:
         for meter in self._chain():
             for low in meter._low():
                 if low.what not in meter._told_low:
-                    meter._told_low.add(low.what)
+                    meter._told_low += (low.what,)
                     yield low
 
     @property
@@ -134,17 +138,17 @@ class Meter:
         """Whether a soft limit is reached, here or above."""
         return any(True for meter in self._chain() for _ in meter._low())
 
-    @asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    def deadline(self) -> AbstractAsyncContextManager[None]:
         """Stop what runs inside when the seconds are used up, even in the middle of a step.
 
         Raises:
             BudgetExceeded: the seconds were used up.
         """
         limit = self.budget.seconds
-        if limit is None:
-            yield
-            return
+        return NO_DEADLINE if limit is None else self._deadline(limit)
+
+    @asynccontextmanager
+    async def _deadline(self, limit: float) -> AsyncIterator[None]:
         timer = asyncio.timeout(max(0.0, limit - self.seconds))
         try:
             async with timer:
@@ -199,6 +203,8 @@ class SharedMeter(Meter):
 
     They are looked at when a step begins; a running step is not stopped by them.
     """
+
+    __slots__ = ("_at_work", "_worked")
 
     def __init__(self, budget: Budget, *, of: str, spent: Cost, seconds: float) -> None:
         super().__init__(budget, of=of, spent=spent)

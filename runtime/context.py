@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from pydantic import JsonValue, TypeAdapter
 
-from .budget import Budget, Cost, Meter
+from .budget import NO_DEADLINE, Budget, Cost, Meter
 from .errors import InvalidGraph, Suspended
 from .events import (
     Answer,
@@ -51,6 +51,7 @@ __all__ = ["DidNotHappen", "Happened", "Listener", "RunContext", "StillUnknown"]
 T = TypeVar("T")
 
 _NOTHING = Cost()
+_UNLIMITED = Budget()
 _NO_RESULTS: Mapping[str, TaskResult] = MappingProxyType({})
 _NO_LANES: Mapping[str, int | None] = MappingProxyType({})
 
@@ -63,6 +64,8 @@ class RunContext:
     of whoever the run is for, shared by their runs; `lanes` are limits on steps, which runs may share too.
     """
 
+    __slots__ = ("_meter", "_run", "results", "task_id")
+
     def __init__(
         self,
         journal: Journal,
@@ -73,7 +76,7 @@ class RunContext:
         lanes: Lanes | None = None,
         redactor: Redactor | None = None,
     ) -> None:
-        meter = Meter(budget or Budget(), within=tenant, spent=journal.spent, seconds=journal.seconds)
+        meter = Meter(budget or _UNLIMITED, within=tenant, spent=journal.spent, seconds=journal.seconds)
         if redactor is not None:
             journal.redactor = redactor
         self._run = Running(journal, meter, tuple(listeners), lanes or Lanes())
@@ -329,18 +332,13 @@ class RunContext:
             return False
         return cast(bool, self._reading("frugal", lambda: self._meter.low, missing=False))
 
-    @asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    def deadline(self) -> AbstractAsyncContextManager[None]:
         """Stop what runs inside when the run's (in a task: also the task's) seconds are used up.
 
         Raises:
             BudgetExceeded: the seconds were used up.
         """
-        if self.replaying:
-            yield
-            return
-        async with self._meter.deadline():
-            yield
+        return NO_DEADLINE if self.replaying else self._meter.deadline()
 
     def finished_task(self, task_id: str) -> TaskFinished | None:
         """How a task ended in this or an earlier sitting, if it has."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from pydantic import JsonValue
@@ -26,7 +26,7 @@ from ..events import (
     TaskStarted,
 )
 from .redaction import REDACTED, Redactor
-from .row import EventRow, decode, encode, fields, link
+from .row import EventRow, Packed, decode, encode, fields, link, packed, unpacked
 from .steps import Step, StepIndex
 
 if TYPE_CHECKING:
@@ -61,6 +61,15 @@ class Sink(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Trouble:
+    """What went wrong with a task: how it failed for good, how often it was to be tried again, when that is due."""
+
+    failed: EventRow | None = None
+    attempts: int = 0
+    due: float = 0.0
+
+
 class Journal:
     """The journal of one run.
 
@@ -70,9 +79,9 @@ class Journal:
     """
 
     __slots__ = (  # thousands of runs may be under way at once
-        "_attempts", "_began", "_failed_tasks", "_finished_tasks", "_given_back", "_just_resumed", "_last", "_link",
-        "_notes", "_retries_due", "_secret", "_seq", "_sink", "_started", "_started_tasks",
-        "_task_costs", "added", "charged", "end", "forked", "plan", "read_only", "record",
+        "_began", "_finished_tasks", "_given_back", "_just_resumed", "_last", "_link",
+        "_notes", "_secret", "_seq", "_sink", "_started", "_started_tasks",
+        "_task_costs", "_troubles", "added", "charged", "end", "forked", "plan", "read_only", "record",
         "redactor", "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
     )  # fmt: skip
 
@@ -92,11 +101,11 @@ class Journal:
         """The run as it was when the journal was opened, where a store keeps it."""
         self.read_only = read_only
         self.steps = StepIndex(replay=read_only)
-        self.spent = Cost()
+        self.spent = _NOTHING
         """What all finished steps together have used."""
         self.seconds = 0.0
         """Seconds of work in earlier sittings."""
-        self.charged = Cost()
+        self.charged = _NOTHING
         """What of `spent` was told by `charge`: it stands in other runs, which carried tasks of this one."""
         self.added: list[TasksAdded] = []
         """How the graph has grown, in earlier sittings and in this one."""
@@ -110,11 +119,9 @@ class Journal:
         self.stopped = False
         """Whether a replay has come to where its run ended in the middle of a task."""
         self._started_tasks: dict[str, EventRow] = {}
-        self._finished_tasks: dict[str, EventRow] = {}
-        self._failed_tasks: dict[str, EventRow] = {}
-        self._attempts: Counter[str] = Counter()
-        self._retries_due: dict[str, float] = {}
-        self._notes: Counter[tuple[str, str]] = Counter()
+        self._finished_tasks: dict[str, Packed] = {}
+        self._troubles: dict[str, _Trouble] = {}
+        self._notes: dict[tuple[str, str], int] = {}
         self._seq = 0
         self._link = b""
         self._secret = secret
@@ -213,14 +220,15 @@ class Journal:
     def seen_note(self, note: Noted) -> bool:
         """Whether an earlier sitting wrote this very note; each of its notes is matched once."""
         mark = (note.task_id, note.text)
-        if self._notes[mark] <= 0:
+        left = self._notes.get(mark, 0)
+        if left <= 0:
             return False
-        self._notes[mark] -= 1
+        self._notes[mark] = left - 1
         return True
 
     def finished_task(self, task_id: str) -> TaskFinished | None:
         """How a task ended, if it has."""
-        row = self._finished_tasks.get(task_id)
+        row = self._finish_of(task_id)
         return cast(TaskFinished, decode(row)) if row is not None else None
 
     def start_of_task(self, task_id: str) -> EventRow | None:
@@ -229,23 +237,26 @@ class Journal:
 
     def failed_task(self, task_id: str) -> EventRow | None:
         """The event with which a task failed for good, if that was its end."""
-        return self._failed_tasks.get(task_id)
+        trouble = self._troubles.get(task_id)
+        return trouble.failed if trouble is not None else None
 
     def end_of_task(self, task_id: str) -> EventRow | None:
         """The event with which a task ended, if it has."""
-        return self._finished_tasks.get(task_id) or self._failed_tasks.get(task_id)
+        return self._finish_of(task_id) or self.failed_task(task_id)
 
     def failed_attempts(self, task_id: str) -> int:
         """How often the task has failed and was to be tried again, since it last ended."""
-        return self._attempts[task_id]
+        trouble = self._troubles.get(task_id)
+        return trouble.attempts if trouble is not None else 0
 
     def retry_due(self, task_id: str) -> float:
         """When the next attempt of a task that failed is due, in seconds since the epoch; 0.0 where none is."""
-        return self._retries_due.get(task_id, 0.0)
+        trouble = self._troubles.get(task_id)
+        return trouble.due if trouble is not None else 0.0
 
     def task_cost(self, task_id: str) -> Cost:
         """What the finished steps of one task have used."""
-        return self._task_costs.get(task_id, Cost())
+        return self._task_costs.get(task_id, _NOTHING)
 
     def charge(self, task_id: str, total: Cost) -> Cost:
         """Count what a task has used elsewhere: `total` is all of it, and the part that was not known is given back."""
@@ -328,7 +339,8 @@ class Journal:
         self.steps.load(self._recorded([*rows[own:], *elsewhere]))
         for row in rows:
             if row.kind == "noted":
-                self._notes[row.task_id, fields(row)["text"]] += 1
+                mark = (row.task_id, fields(row)["text"])
+                self._notes[mark] = self._notes.get(mark, 0) + 1
             elif row.kind == "tasks_added":
                 self.added.append(cast(TasksAdded, decode(row)))
 
@@ -352,23 +364,29 @@ class Journal:
             self.spent += cost
             self._task_costs[task_id] = self._task_costs.get(task_id, _NOTHING) + cost
 
+    def _finish_of(self, task_id: str) -> EventRow | None:
+        kept = self._finished_tasks.get(task_id)
+        return unpacked(kept)[0] if kept is not None else None
+
     def _note_end(self, row: EventRow) -> None:
         match row.kind:
             case "task_started":
                 if self.read_only:  # only a replay asks when a task began
                     self._started_tasks[row.task_id] = row
-                self._failed_tasks.pop(row.task_id, None)
+                if (trouble := self._troubles.get(row.task_id)) is not None:
+                    trouble.failed = None
             case "task_finished":
-                self._finished_tasks[row.task_id] = row
-                self._failed_tasks.pop(row.task_id, None)
-                self._attempts.pop(row.task_id, None)
+                self._finished_tasks[row.task_id] = packed([row])
+                if (trouble := self._troubles.get(row.task_id)) is not None:
+                    trouble.failed, trouble.attempts = None, 0
             case "task_erred":
-                self._failed_tasks[row.task_id] = row
                 self._finished_tasks.pop(row.task_id, None)
-                self._attempts.pop(row.task_id, None)
+                trouble = self._troubles.setdefault(row.task_id, _Trouble())
+                trouble.failed, trouble.attempts = row, 0
             case "task_retried":
-                self._attempts[row.task_id] += 1
-                self._retries_due[row.task_id] = row.at + fields(row).get("wait", 0.0)
+                trouble = self._troubles.setdefault(row.task_id, _Trouble())
+                trouble.attempts += 1
+                trouble.due = row.at + fields(row).get("wait", 0.0)
             case "run_finished" | "run_erred" | "run_cancelled" | "run_paused":
                 self.end = row
             case "run_resumed":

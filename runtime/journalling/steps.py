@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from ..stepping.doubt import OUTCOME_UNKNOWN
-from .row import EventRow, fields
+from .row import EventRow, Packed, fields, packed, unpacked
 
 _RUN_SIGNALS = frozenset(
     {"budget_exceeded", "step_in_doubt", "store_error", "store_corrupt", "claim_lost", OUTCOME_UNKNOWN}
@@ -69,6 +68,19 @@ class _Ordinals:
         return self.next - 1
 
 
+class _OfTask:
+    """What is known of one task's steps, in the order in which they began."""
+
+    __slots__ = ("failed", "last_intent", "ordinals", "steps")
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.ordinals: dict[str, _Ordinals] = {}
+        self.last_intent = 0
+        self.failed = False
+        """Whether the task ended without a result, and has not begun again."""
+
+
 def base_key(task_id: str, name: str, inputs: JsonValue) -> str:
     """Hash of what makes a step itself: 128 bits in hex."""
     text = _canonical([task_id, name, inputs])
@@ -82,22 +94,21 @@ def _key(base: str, ordinal: int) -> str:
 class StepIndex:
     """The steps of one run, filled from its journal when it is opened and kept up while it runs."""
 
+    __slots__ = ("_over", "_replay", "_steps", "_tasks", "finished")
+
     def __init__(self, *, replay: bool = False) -> None:
         self.finished = 0
         self._replay = replay
         self._steps: dict[str, Step] = {}
-        self._by_task: dict[str, list[Step]] = defaultdict(list)
-        self._ordinals: dict[str, dict[str, _Ordinals]] = defaultdict(dict)
-        self._last_intent: dict[str, int] = {}
-        self._failed: set[str] = set()
-        self._over: dict[str, tuple[EventRow, ...]] = {}
+        self._tasks: dict[str, _OfTask] = {}
+        self._over: dict[str, Packed] = {}
         """The results of finished tasks' steps, for the case that such a task begins again."""
 
     def load(self, rows: Iterable[EventRow]) -> None:
         """Take in the journal of earlier sittings, and stand at its beginning again."""
         for row in rows:
             self.record(row)
-        for task_id in list(self._by_task):
+        for task_id in [task_id for task_id, task in self._tasks.items() if task.steps]:
             if self._replay:
                 self.rewind(task_id)
             else:
@@ -109,7 +120,7 @@ class StepIndex:
             case "step_intended" | "asked":
                 step = self._step(row)
                 step.intent, step.begun = row, True
-                self._last_intent[row.task_id] = row.seq
+                self._of(row.task_id).last_intent = row.seq
             case "step_finished" | "answered":
                 step = self._step(row)
                 step.begun = False
@@ -132,38 +143,38 @@ class StepIndex:
             case "task_finished":
                 self._put_away(row.task_id)
             case "task_erred":
-                self._failed.add(row.task_id)
+                self._of(row.task_id).failed = True
             case "run_erred":
-                self._failed.add("")
+                self._of("").failed = True
             case _:
                 pass
 
     def _put_away(self, task_id: str) -> None:
         """A task is over: keep of its steps no more than their results, where that is all there is to keep."""
-        steps = self._by_task.get(task_id)
-        if self._replay or not steps or task_id in self._over:
+        task = self._tasks.get(task_id)
+        if self._replay or task is None or not task.steps or task.failed or task_id in self._over:
             return
         if all(
-            len(step.outcomes) == 1 and not step.begun and not _is_error(step.outcomes[0]) for step in steps
+            len(step.outcomes) == 1 and not step.begun and not _is_error(step.outcomes[0])
+            for step in task.steps
         ):
-            self._over[task_id] = tuple(step.outcomes[0] for step in steps)
-            del self._by_task[task_id]
-            self._ordinals.pop(task_id, None)
-            self._last_intent.pop(task_id, None)
-            for step in steps:
+            self._over[task_id] = packed(step.outcomes[0] for step in task.steps)
+            del self._tasks[task_id]
+            for step in task.steps:
                 del self._steps[step.key]
 
     def _take_out(self, task_id: str) -> None:
         """A task that was over is asked about again."""
-        for row in self._over.pop(task_id, ()):
+        for row in unpacked(self._over.pop(task_id, ())):
             step = self._step(row)
             step.outcomes.append(row)
 
     def rewind(self, task_id: str) -> None:
         """Read the task's steps from their beginning again."""
-        for step in self._by_task.get(task_id, ()):
-            step.read = 0
-        self._ordinals.pop(task_id, None)
+        if (task := self._tasks.get(task_id)) is not None:
+            for step in task.steps:
+                step.read = 0
+            task.ordinals.clear()
 
     def _begin(self, task_id: str) -> None:
         """The task starts, or starts again: what it finished is read back.
@@ -173,15 +184,15 @@ class StepIndex:
         """
         if task_id in self._over:
             self._take_out(task_id)
-        all_of_them = task_id in self._failed
-        self._failed.discard(task_id)
-        last_intent = self._last_intent.get(task_id, 0)
-        for step in self._by_task.get(task_id, ()):
+        if (task := self._tasks.get(task_id)) is None:
+            return
+        all_of_them, task.failed = task.failed, False
+        for step in task.steps:
             if any(map(_is_error, step.outcomes)):
                 step.outcomes = [
                     row
                     for row in step.outcomes
-                    if not _is_error(row) or (row.seq < last_intent and not all_of_them)
+                    if not _is_error(row) or (row.seq < task.last_intent and not all_of_them)
                 ]
         self.rewind(task_id)
 
@@ -190,15 +201,17 @@ class StepIndex:
         if task_id in self._over:
             self._take_out(task_id)
         base = base_key(task_id, name, inputs)
-        ordinals = self._ordinals[task_id].get(base)
+        held = self._of(task_id).ordinals
+        ordinals = held.get(base)
         if ordinals is None:
-            ordinals = self._ordinals[task_id][base] = _Ordinals()
+            ordinals = held[base] = _Ordinals()
         ordinal = ordinals.take()
         return self._get(_key(base, ordinal), base, ordinal, task_id)
 
     def release(self, step: Step) -> None:
         """The step failed: the next identical call is a retry of it, under the same key."""
-        ordinals = self._ordinals[step.task_id].get(step.base)
+        task = self._tasks.get(step.task_id)
+        ordinals = task.ordinals.get(step.base) if task is not None else None
         if ordinals is not None and step.ordinal < ordinals.next:
             heapq.heappush(ordinals.freed, step.ordinal)
 
@@ -207,7 +220,8 @@ class StepIndex:
         if task_id in self._over:
             self._take_out(task_id)
         base = base_key(task_id, name, inputs)
-        ordinals = self._ordinals[task_id].get(base)
+        task = self._tasks.get(task_id)
+        ordinals = task.ordinals.get(base) if task is not None else None
         return _key(base, ordinals.peek() if ordinals else 0)
 
     def find(self, key: str) -> Step | None:
@@ -218,7 +232,8 @@ class StepIndex:
         """The recorded steps of a task, in the order they began, each with the row that describes it."""
         if task_id in self._over:
             self._take_out(task_id)
-        for step in self._by_task.get(task_id, ()):
+        task = self._tasks.get(task_id)
+        for step in task.steps if task is not None else ():
             if (row := step.intent or next(iter(step.outcomes), None)) is not None:
                 yield step, row
 
@@ -232,8 +247,14 @@ class StepIndex:
         step = self._steps.get(key)
         if step is None:
             step = self._steps[key] = Step(key, base, ordinal, task_id)
-            self._by_task[task_id].append(step)
+            self._of(task_id).steps.append(step)
         return step
+
+    def _of(self, task_id: str) -> _OfTask:
+        task = self._tasks.get(task_id)
+        if task is None:
+            task = self._tasks[task_id] = _OfTask()
+        return task
 
 
 def _is_error(row: EventRow) -> bool:

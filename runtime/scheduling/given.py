@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from ..graph import Task, TaskResult, resolve
-from .keys import result_digest, task_key
+from .keys import result_json, task_key
 from .maps import Map, entries_of, entry_args
 from .schedule import Unit
+
+_LONG = 2048
+"""Bytes of JSON from which on a hash is kept: it takes longer to make than it is worth in memory."""
 
 
 class Work(NamedTuple):
@@ -76,5 +80,8 @@ class Givens:
     def _digest(self, task_id: str) -> bytes:
         found = self._digests.get(task_id)
         if found is None:
-            found = self._digests[task_id] = result_digest(self.results[task_id])
+            text = result_json(self.results[task_id])
+            found = hashlib.sha256(text).digest()
+            if len(text) > _LONG:
+                self._digests[task_id] = found
         return found

@@ -44,11 +44,16 @@ def task_key(
 
 def result_digest(result: TaskResult) -> bytes:
     """A hash of a result, the same after it has been in a journal."""
+    return hashlib.sha256(result_json(result)).digest()
+
+
+def result_json(result: TaskResult) -> bytes:
+    """What `result_digest` is a hash of."""
     try:
-        text = result.__pydantic_serializer__.to_json(result)
+        text: bytes = result.__pydantic_serializer__.to_json(result)
     except PydanticSerializationError:
         text = _json(result.model_dump())
-    return hashlib.sha256(text).digest()
+    return text
 
 
 def _json(value: object) -> bytes:

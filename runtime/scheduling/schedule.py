@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ..errors import InvalidInput
@@ -56,7 +56,7 @@ class Unit:
     state: State = "waiting"
     unsettled: int = 0
     chain: float = _UNKNOWN
-    dependents: list[str] = field(default_factory=list)
+    dependents: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -188,12 +188,14 @@ class Schedule:
     def _connect(self, order: Sequence[str]) -> None:
         """Units that were just laid in, each after those it needs, become part of the graph."""
         units = [self._units[unit_id] for unit_id in order]
+        dependents: dict[str, list[str]] = {}
         for unit in units:
             for need in unit.needs:
-                other = self._units[need]
-                other.dependents.append(unit.id)
-                if other.state not in _SETTLED:
+                dependents.setdefault(need, []).append(unit.id)
+                if self._units[need].state not in _SETTLED:
                     unit.unsettled += 1
+        for need, ids in dependents.items():
+            self._units[need].dependents += tuple(ids)
         for unit in reversed(units):
             longest = max([self._units[other].chain for other in unit.dependents], default=0.0)
             self._lift(unit, longest)
@@ -212,7 +214,7 @@ class Schedule:
             unit.needs += more
             for need in more:
                 other = self._units[need]
-                other.dependents.append(unit_id)
+                other.dependents += (unit_id,)
                 if other.state in _LOST and unit.state not in _LOST:
                     self._skip(unit, self._causes[need])
                     self._skip_after(unit, self._causes[need])

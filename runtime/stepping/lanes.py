@@ -14,6 +14,8 @@ class Lanes:
     counts only where they say nothing. Give one `Lanes` to many runs, and they share the places.
     """
 
+    __slots__ = ("_limits", "_places")
+
     def __init__(self, limits: Mapping[str, int] | None = None) -> None:
         self._limits = dict(limits or {})
         self._places: dict[str, asyncio.Semaphore] = {}

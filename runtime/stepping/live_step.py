@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -52,10 +52,11 @@ class LiveStep(Generic[T]):
     lanes: Mapping[str, int | None]
     reconcile: Reconcile | None
 
-    async def carry_out(self) -> JsonValue:
+    def carry_out(self) -> Coroutine[Any, Any, JsonValue]:
         """The result as JSON, journalled. Raises what `RunContext.step` says."""
-        if not self.lanes:
-            return await self._carry_out()
+        return self._in_lanes() if self.lanes else self._carry_out()
+
+    async def _in_lanes(self) -> JsonValue:
         async with self.run.lanes.hold(self.lanes):
             return await self._carry_out()
 
