@@ -13,6 +13,8 @@ from pydantic import JsonValue
 from ..store import Store
 from ..store.seal import Seal
 from .members.bus import Bus
+from .members.link import LOCKS
+from .members.watch import LIVING
 from .orders import Ending, RunOrder, tasks_of
 from .worker import ClusterWorker, ending_of
 from .workflows.client import Client
@@ -76,6 +78,10 @@ class Cluster:
         return ClusterWorker(
             self.store, self._client, self._bus, self._results, maker, spec, queue=queue, queues=queues
         )
+
+    async def any_worker(self) -> bool:
+        """Whether there is a worker just now. Raises `StoreError`."""
+        return bool(await self._bus.query(LIVING, (LOCKS,)))
 
     async def submit(
         self, run_id: str, conductor: str, spec: Mapping[str, JsonValue] | None = None, *, queue: str = RUNS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -96,6 +97,26 @@ async def test_a_crews_run_on_the_cluster_has_the_answer_it_has_at_home(
 
     command.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(command.process.wait, 30) == 0
+
+
+async def test_a_run_from_the_command_line_has_its_tasks_carried_by_workers(
+    command: Command, postgres_url: str, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(command.name)
+    (tmp_path / "mine").mkdir()
+    asked = await asyncio.create_subprocess_exec(
+        *(*MAIN, "--home", str(tmp_path / "mine"), "--database", postgres_url, "run", str(CREW)),
+        *("What do a pen and ink cost?", "--planner", "rules", "--cluster", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told, error = await asked.communicate()
+    assert (asked.returncode, error) == (0, b"")
+    assert "7" in json.loads(told)["answer"]
+    run_id = json.loads(told)["run_id"]
+    async with House.open(Settings(home=tmp_path, database_url=postgres_url), engine=False) as house:
+        carried = await house.store.find_run(f"{run_id}.both")
+    assert carried.parent == run_id, "a task has a journal of its own, where it was carried"
 
 
 async def test_a_worker_that_was_cut_off_joins_again_under_another_name(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal, Self
+from typing import Any, Literal, LiteralString, Self
 
 import psycopg
 
@@ -87,6 +87,13 @@ class Bus:
     async def flush(self) -> None:
         """Wait until everything told is sent, or this process is cut off."""
         await self._sent.wait()
+
+    async def query(self, statement: LiteralString, given: Sequence[object]) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives. Raises `StoreError`."""
+        try:
+            return await (await self._mouth.execute(statement, given)).fetchall()
+        except psycopg.Error as error:
+            raise refused(error) from None
 
     async def aclose(self) -> None:
         """Send what is left, and give the lock back."""

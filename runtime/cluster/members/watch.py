@@ -26,10 +26,11 @@ _log = logging.getLogger(__name__)
 _SECOND_LOOK = 5.0
 """Seconds after a death until what it held is looked after once more: a process that is cut off for as long as the
 server waits for it may have taken work in the moment before it noticed."""
-_LIVING = (
+LIVING = (
     "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+"""The locks of all workers that live, given `LOCKS`."""
 
 
 class Watch:
@@ -123,7 +124,7 @@ class Watch:
         _log.info("A worker died; %d workflows were taken over.", moved)
 
     async def _living(self) -> set[int]:
-        rows = await (await self._link.execute(_LIVING, (LOCKS,))).fetchall()
+        rows = await (await self._link.execute(LIVING, (LOCKS,))).fetchall()
         return {int(row[0]) for row in rows}
 
     async def _outlive(self, neighbour: int) -> bool:

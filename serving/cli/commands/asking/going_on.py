@@ -16,6 +16,7 @@ from ...screens.text import one_line
 
 if TYPE_CHECKING:
     from .....agents.crew import Crew
+    from .....planner.orchestrator import Hands
     from .....runtime.budget import Budget
     from .....runtime.reading.history import RunSummary
     from .....runtime.reading.questions import Question
@@ -29,11 +30,12 @@ Go = Callable[["Screen"], Awaitable["Outcome"]]
 
 @dataclass(frozen=True)
 class Sight:
-    """Runs seen through in one house. `as_json` shows nothing and asks nobody."""
+    """Runs seen through in one house. `as_json` shows nothing and asks nobody. `hands` carry the tasks elsewhere."""
 
     house: House
     startup: Startup
     as_json: bool = False
+    hands: Hands | None = None
 
     async def ask(self, crew: Crew, go: Go, *, budget: Budget | None = None) -> Outcome:
         """A new run that `go` begins, to its end; where it waits for somebody who sits there, they are asked.
@@ -76,7 +78,9 @@ class Sight:
                 return await go(screen)
             assert run_id is not None
             screen.recall(await self.house.store.events(run_id))
-            return await self.house.resume(run_id, crew, listeners=[screen.event], budget=budget)
+            return await self.house.resume(
+                run_id, crew, listeners=[screen.event], budget=budget, hands=self.hands
+            )
 
     async def _answered(self, run_id: str, questions: list[Question]) -> bool:
         """Whether somebody who sits there has answered any of them."""
@@ -95,19 +99,45 @@ class Sight:
 
 
 @asynccontextmanager
-async def open_sight(session: Session, *, as_json: bool = False) -> AsyncIterator[Sight]:
-    """A house for one command, and runs seen through in it.
+async def open_sight(
+    session: Session, *, as_json: bool = False, cluster: bool = False
+) -> AsyncIterator[Sight]:
+    """A house for one command, and runs seen through in it; with `cluster`, workers carry their tasks.
 
     Raises:
         StoreError: the database cannot be used.
-        InvalidInput: the tenants' file cannot be read.
+        InvalidInput: the tenants' file cannot be read, or there can be no cluster here.
     """
     from ....house import House
     from ...screens.screen import Startup
 
     startup = Startup()
     async with House.open(session.settings, on_progress=startup.progress) as house:
-        yield Sight(house, startup, as_json)
+        if not cluster:
+            yield Sight(house, startup, as_json)
+            return
+        async with _hands(session, house) as hands:
+            yield Sight(house, startup, as_json, hands)
+
+
+@asynccontextmanager
+async def _hands(session: Session, house: House) -> AsyncIterator[Hands]:
+    from importlib.util import find_spec
+
+    from .....runtime.errors import InvalidInput
+
+    if find_spec("dbos") is None:
+        raise InvalidInput('A cluster needs DBOS, which is not installed: pip install "crewgraph[cluster]".')
+    from .....runtime.cluster.cluster import Cluster
+    from ....cluster import cluster_url, hands
+
+    async with Cluster.open(cluster_url(session.settings), house.store) as cluster:
+        if not await cluster.any_worker():
+            print(
+                "crewgraph: no worker is there yet; the run waits until one is started: crewgraph worker --database URL",
+                file=sys.stderr,
+            )
+        yield hands(cluster)
 
 
 def waiting_for(run_id: str, questions: list[Question]) -> Waiting:

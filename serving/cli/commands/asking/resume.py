@@ -29,6 +29,9 @@ def command(
     soft: Annotated[
         float | None, typer.Option(min=0, max=1, help="The part of a limit from which to go the cheaper way.")
     ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Have workers carry the tasks (see crewgraph worker).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Go on with a run that was broken off: finished steps are not run again."""
@@ -38,17 +41,23 @@ def command(
     session: Session = ctx.obj
     budget = budget_of(tokens, seconds, tool_calls, money, soft)
     with kept_for_json(as_json):
-        ran = block_on(_resume(session, run, crew, budget, as_json=as_json))
+        ran = block_on(_resume(session, run, crew, budget, cluster, as_json=as_json))
     report(*ran, as_json=as_json)
     return 0
 
 
 async def _resume(
-    session: Session, which: str, crew_file: str | None, budget: Budget | None, *, as_json: bool
+    session: Session,
+    which: str,
+    crew_file: str | None,
+    budget: Budget | None,
+    cluster: bool,
+    *,
+    as_json: bool,
 ) -> tuple[Outcome, RunSummary]:
     from .going_on import crew_of, open_sight
 
-    async with open_sight(session, as_json=as_json) as sight:
+    async with open_sight(session, as_json=as_json, cluster=cluster) as sight:
         record = await sight.house.store.find_run(which)
         outcome = await sight.resume(record.id, crew_of(record, crew_file), budget=budget)
         return outcome, await sight.summary(outcome)

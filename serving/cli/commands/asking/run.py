@@ -43,6 +43,9 @@ def command(
         float | None,
         typer.Option(min=0, max=1, help="The part of a limit (0.8) from which to go the cheaper way."),
     ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Have workers carry the tasks (see crewgraph worker).")
+    ] = False,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Show the plan and do nothing.")] = False,
 ) -> int:
     """Ask a crew once and print its answer."""
@@ -57,7 +60,9 @@ def command(
         if plan_only:
             tell = partial(print_plan, block_on(_plan(session, crew, text, planner, path, as_json=as_json)))
         else:
-            asking = _run(session, crew, text, planner, thread, budget, path, tenant, as_json=as_json)
+            asking = _run(
+                session, crew, text, planner, thread, budget, path, tenant, cluster, as_json=as_json
+            )
             tell = partial(report, *block_on(asking))
     tell(as_json=as_json)
     return 0
@@ -72,12 +77,13 @@ async def _run(
     budget: Budget | None,
     path: str,
     tenant: str,
+    cluster: bool,
     *,
     as_json: bool,
 ) -> tuple[Outcome, RunSummary]:
     from .going_on import open_sight
 
-    async with open_sight(session, as_json=as_json) as sight:
+    async with open_sight(session, as_json=as_json, cluster=cluster) as sight:
 
         def ask(screen: Screen) -> Awaitable[Outcome]:
             return sight.house.ask(
@@ -89,6 +95,7 @@ async def _run(
                 planner=planner,
                 crew_path=path,
                 tenant=tenant,
+                hands=sight.hands,
             )
 
         outcome = await sight.ask(crew, ask)
