@@ -94,7 +94,7 @@ class Hints:
 
 
 _FIRST_FIELDS = ("model", "max_tokens", "temperature", "seed", "stop", "schema", "choices")
-_LATER_FIELDS = ("top_p", "regex", "grammar", "tool_choice", "adapter")
+_LATER_FIELDS = ("top_p", "regex", "grammar", "tool_choice", "adapter", "continue_last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ class ModelRequest:
     At most one of these constrains decoding: `schema` (a JSON schema), `choices` (the reply is exactly one of these),
     `regex`, `grammar` (in GBNF), `tools`. `max_tokens` bounds the reply. `model` names one of the engine's models, or is
     None for the one it serves; `adapter` names a LoRA adapter on it. `timeout_s` is how many seconds the whole call may
-    take, however often it is tried.
+    take, however often it is tried. With `continue_last` the last message is an assistant's that was begun, and the engine
+    goes on with it: the reply is only what is new. Not every engine can; those that cannot raise `InvalidRequest`.
     """
 
     messages: tuple[Message, ...]
@@ -123,6 +124,7 @@ class ModelRequest:
     adapter: str | None = None
     timeout_s: float | None = None
     hints: Hints | None = None
+    continue_last: bool = False
 
     @property
     def constrained(self) -> bool:
@@ -161,6 +163,7 @@ _DEFAULTS: dict[str, Any] = {
     "grammar": None,
     "tool_choice": "auto",
     "adapter": None,
+    "continue_last": False,
 }
 
 
