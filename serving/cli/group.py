@@ -41,7 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "runs": Entry("kept.runs", "List runs; export, import, verify, prune, delete them."),
     "threads": Entry("kept.threads", "List conversations, and delete them."),
     "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
-    "engine": Entry("engine", "Pull, start, stop and list model engines."),
+    "engine": Entry("engine", "Pull, start, stop and list model engines.", frozenset({"--model"})),
     "doctor": Entry("doctor", "Check this installation and say what to do about problems."),
 }
 

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, Any
 from .progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from .manager import (
-        EngineStatus,
-        engine_client,
-        engine_list,
-        engine_status,
-        start_engine,
-        stop_engine,
-    )
+    from .keeping.orders import Patience
+    from .manager import engine_client, start_engine, stop_engine
     from .models.files import PulledModel, pull_model
     from .place import EngineName, ServerState
+    from .status import EngineStatus, engine_list, engine_status
+    from .wishes import Adapter, Wishes
 
 __all__ = [
+    "Adapter",
     "EngineName",
     "EngineStatus",
     "OnProgress",
+    "Patience",
     "Progress",
     "PulledModel",
     "ServerState",
+    "Wishes",
     "engine_client",
     "engine_list",
     "engine_status",
@@ -35,9 +34,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adapter": "wishes",
     "EngineName": "place",
+    "EngineStatus": "status",
+    "Patience": "keeping.orders",
     "PulledModel": "models.files",
     "ServerState": "place",
+    "Wishes": "wishes",
+    "engine_list": "status",
+    "engine_status": "status",
     "pull_model": "models.files",
 }
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from .progress import OnProgress, Progress
 
 _SHOWN_PERCENT = 10
+_LEAST_BYTES = 1_000_000
+"""Totals below are no downloads, but counts or percent."""
 
 
 @contextmanager
@@ -40,6 +42,8 @@ def progress_bar() -> Iterator[OnProgress]:
 def _size(progress: Progress) -> str:
     if not progress.total:
         return ""
+    if progress.total < _LEAST_BYTES:
+        return f"{100 * progress.done // progress.total} %"
     return f"{progress.done / 1e6:.0f}/{progress.total / 1e6:.0f} MB"
 
 

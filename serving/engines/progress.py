@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step's state: `done` of `total` bytes; `total` is None for a step that cannot be measured.
+    """One step's state: `done` of `total` bytes, or of 100 percent; `total` is None where it cannot be measured.
 
     A new `stage` text begins a new step and ends the one before it.
     """

@@ -14,7 +14,7 @@ import pytest
 
 from crewgraph.agents.model import Message, ModelRequest
 from crewgraph.runtime.errors import EngineError
-from crewgraph.serving.engines import engine_client, engine_status, start_engine, stop_engine
+from crewgraph.serving.engines import Wishes, engine_client, engine_status, start_engine, stop_engine
 from crewgraph.serving.engines.locks import is_locked, locked
 from crewgraph.serving.engines.place import Place
 from crewgraph.serving.settings import Settings
@@ -173,12 +173,10 @@ async def test_a_port_in_use_is_one_clear_sentence(home: Settings) -> None:
         await start_engine(home, port=1)
 
 
-async def test_a_server_that_cannot_load_its_model_says_so(home: Settings) -> None:
-    from crewgraph.serving.engines.process import start
-
-    place = Place.of(home, "embedded")
-    options = {"path": "/nowhere.gguf", "model": "x", "threads": 1, "slots": 1, "context": 64}
-    async with locked(place.start) as held:
-        with pytest.raises(EngineError, match=r"did not start: .*its log is"):
-            await start(place, options, port=0, idle_s=1, on_progress=lambda _: None, held=held)
-    assert not is_locked(place.alive)
+async def test_an_engine_that_cannot_load_its_model_says_so(home: Settings) -> None:
+    broken = home.home / "broken.gguf"
+    broken.write_bytes(b"GGUF and nothing else")
+    with pytest.raises(EngineError, match=r"did not start: it .*its log is"):
+        await start_engine(home, wishes=Wishes(model=str(broken)))
+    assert not is_locked(Place.of(home, "embedded").alive)
+    assert not is_locked(Place.of(home, "embedded").child)

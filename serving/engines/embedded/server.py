@@ -1,16 +1,20 @@
-"""Owns the embedded engine's server process: llama.cpp behind an OpenAI-compatible loopback server.
+"""Owns the embedded engine's own process: llama.cpp behind an OpenAI-compatible loopback server.
 
-Run by `process.start` as ``python -m crewgraph.serving.engines.embedded.server ORDERS``; see `daemon` for how
-it lives and ends.
+Run by the daemon as ``python -m crewgraph.serving.engines.embedded.server PORT OPTIONS``; see `program`.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import signal
+import sys
 from typing import Any
-from urllib.parse import urlsplit
 
-from ..daemon import Orders, Server, serve
+from ..keeping.probe import KEY_VARIABLE
+
+LISTENS = "the model is loaded, and the server listens"
 
 _ADDRESS: dict[str, Any] = {"hostname": "127.0.0.1", "hostnames": ["127.0.0.1"]}
 _REST: dict[str, Any] = {
@@ -18,6 +22,7 @@ _REST: dict[str, Any] = {
     "ui": False,
     "webui": False,
     "cache_ram_mib": 128,
+    "endpoint_metrics": True,
     "verbosity": 2,  # warnings and errors: what people ask is nobody's business
 }
 
@@ -29,10 +34,13 @@ def _set_known(params: Any, values: dict[str, Any]) -> None:
             setattr(params, name, value)
 
 
-def open_server(orders: Orders) -> Server:
-    """Load the model and listen on 127.0.0.1. Options: path, model, threads, slots, context (of a slot)."""
+def open_server(port: int, options: dict[str, Any]) -> Any:
+    """Load the model and listen on 127.0.0.1; the server lives as long as what is returned.
+
+    Options: path, model, threads, slots, context (of a slot), adapters (GGUF files; none is applied unless a request
+    asks for it), http_threads.
+    """
     xllamacpp: Any = importlib.import_module("xllamacpp")
-    options = orders.options
     params = xllamacpp.CommonParams()
     params.model.path = options["path"]
     params.model_alias = {options["model"]}
@@ -42,14 +50,24 @@ def open_server(orders: Orders) -> Server:
         cpu.n_threads = options["threads"]
         cpu.poll = 0  # waiting threads sleep: spinning ones starve each other on a busy machine
     params.n_gpu_layers = 0
-    params.port = orders.port
+    params.port = port
+    if options["adapters"]:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in options["adapters"]]
+        params.lora_init_without_apply = True
+    if key := os.environ.get(KEY_VARIABLE):
+        params.api_keys = [key]
     _set_known(params, _ADDRESS)
-    _set_known(params, _REST)
-    server = xllamacpp.Server(params)
-    port = urlsplit(server.listening_address).port
-    assert port is not None
-    return Server(port, options["model"], keep=server)
+    _set_known(params, _REST | {"n_threads_http": options["http_threads"]})
+    return xllamacpp.Server(params)
+
+
+def main() -> None:
+    """Serve until a signal ends the process."""
+    server = open_server(int(sys.argv[1]), json.loads(sys.argv[2]))
+    assert server is not None
+    print(LISTENS, flush=True)
+    signal.pause()
 
 
 if __name__ == "__main__":
-    serve(open_server)
+    main()

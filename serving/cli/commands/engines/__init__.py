@@ -1,0 +1,1 @@
+"""The commands below `crewgraph engine`, by what they are about."""
