@@ -1,0 +1,1 @@
+"""How a schema goes over the wire, so that an engine decodes it fast."""
