@@ -48,6 +48,11 @@ class Sink(Protocol):
         """
         ...
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much, of this run or of others, is on its way that whoever can wait for it should."""
+        ...
+
     async def flush(self) -> None:
         """Wait until every row that was put is safe. Raises as `put` does."""
         ...
@@ -188,6 +193,11 @@ class Journal:
         safe = self.write(event, wait=True)
         if safe is not None:
             await safe
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much, of this run or of others, is on its way to the disk that a step should wait for it."""
+        return self.unsafe >= _UNSAFE_AT_MOST or (self._sink is not None and self._sink.crowded)
 
     async def flush(self) -> None:
         """Wait until everything written is safe. Raises as `append` does."""
@@ -409,6 +419,8 @@ def _own_from(rows: list[EventRow]) -> int:
 
 
 _NOTHING = Cost()
+_UNSAFE_AT_MOST = 512
+"""Events of one run that may be on their way: a fast loop must not outrun the disk."""
 _KNOWN_SHAPES = Redactor()
 _SITTINGS = frozenset(str(model.model_fields["kind"].default) for model in (RunStarted, RunResumed))
 """Events that begin a sitting: the time before them, back to the last event, was a pause."""

@@ -22,8 +22,6 @@ Growth = Callable[[str, Sequence[Task], Sequence[str]], Sequence[Task]]
 """Lays tasks into the running graph, and gives back those that were not in it yet: `RunContext.add_tasks`."""
 
 _log = logging.getLogger(__name__)
-_UNSAFE_AT_MOST = 512
-"""Events that may be on their way to the store before a step waits for it: a fast loop must not outrun the disk."""
 
 
 class Running:
@@ -54,7 +52,7 @@ class Running:
 
     async def record(self, event: Event, *, wait: bool) -> None:
         """Journal an event and tell the listeners; wait until it is safe where asked, or where too many are not."""
-        safe = self.journal.write(event, wait=wait or self.journal.unsafe >= _UNSAFE_AT_MOST)
+        safe = self.journal.write(event, wait=wait or self.journal.crowded)
         if safe is not None:
             await safe
         self.publish(event)

@@ -67,6 +67,11 @@ class RunSink:
         self._database.put(Unit(statements, done, lane))
         return cast(Awaitable[None], done)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much of all runs is on its way that whoever can wait for it should."""
+        return self._database.crowded
+
     async def flush(self) -> None:
         """Wait until every row that was put is safe."""
         await write(self._database, lane=self._lane)

@@ -34,6 +34,7 @@ class Tape:
     def __init__(self) -> None:
         self.rows: list[EventRow] = []
         self.put_rows: Callable[[EventRow], None] = self.rows.append
+        self.crowded = False
 
     def journal(self, upto: int | None = None) -> Journal:
         if upto is not None:

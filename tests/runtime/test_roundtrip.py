@@ -25,7 +25,7 @@ from crewgraph.runtime.events import (
 )
 from crewgraph.runtime.graph import Task, TaskResult
 from crewgraph.runtime.journalling.journal import Journal
-from crewgraph.runtime.journalling.row import decode, encode, jsonable
+from crewgraph.runtime.journalling.row import LARGE_BYTES, decode, encode, jsonable, packed, unpacked
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 json_values = st.recursive(
@@ -58,6 +58,16 @@ def test_every_text_survives_the_journal(a: str, b: str) -> None:
         PlanMade(tasks=(task,), strategy=a, notes=(b,)),
     ):
         assert decode(encode(1, event)) == event
+
+
+@given(values=st.lists(json_values, max_size=3), large=st.booleans())
+def test_a_row_that_was_packed_is_the_same_row(values: list[Any], large: bool) -> None:
+    outputs = [*values, "\0é" + "x" * LARGE_BYTES if large else "\0é", math.nan]
+    rows = [
+        encode(seq, StepFinished(at=1.1, task_id="ü", name="n", key="k", output=output))
+        for seq, output in enumerate(outputs, 1)
+    ]
+    assert unpacked(packed(rows)) == tuple(rows)
 
 
 def test_numbers_that_json_does_not_know_survive() -> None:

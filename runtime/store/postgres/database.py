@@ -21,6 +21,7 @@ import asyncpg
 from ...errors import StoreError
 from ..sql import schema
 from ..sql.database import (
+    CROWD,
     RETURNED,
     Holding,
     Lane,
@@ -101,6 +102,11 @@ class PostgresDatabase:
             return
         self._queue.append(unit)
         self._wake.set()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much is on its way to the server that whoever can wait for it should."""
+        return len(self._queue) >= CROWD
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read rows below the ORM."""

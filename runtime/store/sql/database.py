@@ -23,6 +23,10 @@ RETURNED: Final = object()
 """As a statement's first parameter: what was last given back by a statement of its unit, before it."""
 
 
+CROWD: Final = 2048
+"""Units on their way from which on a database is crowded."""
+
+
 class Statement(NamedTuple):
     """One SQL statement, with ``?`` for each parameter.
 
@@ -94,6 +98,11 @@ class Database(Protocol):
 
     def put(self, unit: Unit) -> None:
         """Take one unit, in order, at once. Failures are told to whoever waits, and to the unit's lane."""
+        ...
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much is on its way to the disk that whoever can wait for it should."""
         ...
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

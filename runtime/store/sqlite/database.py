@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ...errors import StoreError
-from ..sql.database import Holding, Lane, Statement, Unit, closed_error, settle, write
+from ..sql.database import CROWD, Holding, Lane, Statement, Unit, closed_error, settle, write
 from ..sql.statements import CLAIM, CLAIM_FREE
 from .checkpoints import Checkpoints
 from .file import connect, failure, prepare
@@ -61,6 +61,11 @@ class SqliteDatabase:
         error = closed_error() if unit.lane is None else unit.lane.fail(closed_error())
         if unit.done is not None:
             settle([(unit.done, error)])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much is on its way to the disk that whoever can wait for it should."""
+        return self._writer.behind >= CROWD
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read rows below the ORM."""

@@ -47,9 +47,15 @@ class Writer:
         self._connection = connection
         self._failure = failure
         self._wrote = wrote
+        self._at_hand = 0
         self._queue: SimpleQueue[Unit | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="crewgraph-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def behind(self) -> int:
+        """How many units have been taken and not written."""
+        return self._queue.qsize() + self._at_hand
 
     def put(self, unit: Unit) -> None:
         """Take one unit, in order, at once."""
@@ -75,11 +81,13 @@ class Writer:
             work = self._queue.get()
             while isinstance(work, Unit):
                 group.append(work)
+                self._at_hand = len(group)
                 if self._queue.empty() or len(group) >= _GROUP:
                     break
                 work = self._queue.get()
             if group:
                 _tell(self._commit(group))
+                self._at_hand = 0
                 self._wrote(len(group))
             if callable(work):
                 work(self._connection)

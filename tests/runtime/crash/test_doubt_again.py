@@ -126,6 +126,8 @@ async def test_a_doubt_that_follows_a_failure_is_cleared_up_without_the_failure_
     tape: list[EventRow] = []
 
     class Sink:
+        crowded = False
+
         def put(self, journal: Journal, row: EventRow, event: Event, *, wait: bool) -> Any:
             tape.append(row)
             return asyncio.sleep(0) if wait else None

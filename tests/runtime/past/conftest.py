@@ -35,6 +35,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.rows: list[EventRow] = []
+        self.crowded = False
 
     def put(self, journal: Journal, row: EventRow, event: Event, *, wait: bool) -> Awaitable[None] | None:
         self.rows.append(row)

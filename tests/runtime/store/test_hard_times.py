@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from crewgraph.runtime.errors import StoreError
+from crewgraph.runtime.context import RunContext
+from crewgraph.runtime.errors import ClaimLost, StoreError
 from crewgraph.runtime.events import Noted, RunFinished
+from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.store import open_store
+from crewgraph.runtime.store.sql.database import CROWD
 from crewgraph.runtime.store.sqlite import file
 from crewgraph.runtime.store.sqlite.database import SqliteDatabase
 
@@ -120,6 +123,63 @@ async def test_a_lock_that_stays_is_one_sentence(database: Path, monkeypatch: py
             async with await store.open_run(journal.run_id) as resumed:
                 await resumed.append(note("b"))
             assert [event.kind for event in await store.events(journal.run_id)] == ["run_resumed", "noted"]
+
+
+async def test_runs_together_do_not_outrun_a_disk_that_stands_still(database: Path) -> None:
+    """Each of them wants to go 100 steps further, and all stop soon after the disk did."""
+    effects = 0
+    still = asyncio.Event()
+
+    async def effect() -> None:
+        nonlocal effects
+        effects += 1
+        still.clear()
+
+    async def run(journal: Journal) -> None:
+        ctx = RunContext(journal)
+        for number in range(100):
+            await ctx.step("work", effect, inputs=number)
+
+    async with open_store(database) as store:
+        journals = [await store.create_run("crew", "r") for _ in range(200)]
+        with locked(database):
+            running = asyncio.gather(*map(run, journals))
+            while not still.is_set():  # until a whole round of the event loop begins no effect
+                still.set()
+                for _ in range(10):
+                    await asyncio.sleep(0)
+            assert 0 < effects < 2 * CROWD
+        await running
+        assert effects == 200 * 100
+        for journal in journals[::50]:
+            assert len(await store.events(journal.run_id)) == 200
+
+
+async def test_of_many_events_written_at_once_one_that_is_refused_takes_no_others_along(
+    database: Path,
+) -> None:
+    async with open_store(database) as store:
+        journals = [await store.create_run("crew", "r") for _ in range(100)]
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waits = [
+                asyncio.create_task(journal.append(note(str(number))))
+                for number in range(6)
+                for journal in journals
+            ]
+            await asyncio.sleep(0)
+            other.execute(  # somebody else has gone on with one of them
+                "INSERT INTO events SELECT number, 4, 0, 'noted', '', '', '{\"text\":\"theirs\"}', x'' FROM runs WHERE id = ?",
+                (journals[40].run_id,),
+            )
+            other.execute("COMMIT")
+        outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        lost = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ClaimLost)]
+        assert lost == [340, 440, 540]
+        assert all(outcome is None for place, outcome in enumerate(outcomes) if place not in lost)
+        for journal in journals[:40] + journals[41:]:
+            said = [event.text for event in await store.events(journal.run_id) if isinstance(event, Noted)]
+            assert said == [str(number) for number in range(6)]
 
 
 async def test_the_log_stays_bounded_under_constant_writing(database: Path) -> None:
