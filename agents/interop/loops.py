@@ -166,21 +166,21 @@ class ClientLoop:
     def _submit(
         self, home: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, T]]
     ) -> Future[T]:
+        def start() -> Future[T]:
+            work = make()
+            try:
+                if not home.is_running():
+                    raise RuntimeError
+                return asyncio.run_coroutine_threadsafe(work, home)
+            except RuntimeError:
+                work.close()
+                raise InvalidRequest(
+                    "The event loop that the model's client lived on has ended; make the client and its adapter "
+                    "inside the loop that runs now."
+                ) from None
+
         scope = current_scope()
-        work = make()
-        try:
-            if not home.is_running():
-                raise RuntimeError
-            future = asyncio.run_coroutine_threadsafe(work, home)
-        except RuntimeError:
-            work.close()
-            raise InvalidRequest(
-                "The event loop that the model's client lived on has ended; make the client and its adapter inside "
-                "the loop that runs now."
-            ) from None
-        if scope is not None:
-            scope.add(future)
-        return future
+        return start() if scope is None else scope.begin(start)
 
 
 def _result(future: Future[T]) -> T:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class CallScope:
@@ -46,15 +49,15 @@ class CallScope:
         for future in under_way:
             future.cancel()
 
-    def add(self, future: Future[Any]) -> None:
-        """Count a call in. Raises `asyncio.CancelledError`, with the call cancelled, where the scope has ended."""
+    def begin(self, start: Callable[[], Future[T]]) -> Future[T]:
+        """Start a call that ends with the scope. Raises `asyncio.CancelledError`: the scope has ended."""
         with self._lock:
-            if not self._ended:
-                self._under_way.add(future)
-        if self._ended:
-            future.cancel()
-            raise asyncio.CancelledError("the work that this model call belongs to has ended")
+            if self._ended:
+                raise asyncio.CancelledError("the work that this model call belongs to has ended")
+            future = start()
+            self._under_way.add(future)
         future.add_done_callback(self._drop)
+        return future
 
     def _drop(self, future: Future[Any]) -> None:
         with self._lock:
