@@ -1,6 +1,6 @@
-"""The unified model client: one `ModelClient` over every OpenAI-compatible server."""
+"""The unified model client: one `ModelClient` over every kind of model engine."""
 
+from .dialects.dialect import EngineKind
 from .http import HttpModelClient
-from .wire import EngineKind
 
 __all__ = ["EngineKind", "HttpModelClient"]

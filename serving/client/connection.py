@@ -1,144 +1,180 @@
-"""Owns the HTTP connection to one engine: retries before the first byte, and errors a person can act on."""
+"""Owns the way of a request to one engine: retries before the first byte, and errors a person can act on."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
-
-from ...runtime.errors import EngineError, ModelError
-from .wire import error_text
+from ...runtime.errors import EngineError, EngineTimeout, EngineUnreachable, NotAnEngine, StreamBroken
+from .dialects.dialect import Call
+from .refusals import BUSY, busy
+from .transport import faults
+from .transport.address import Address
+from .transport.pool import Pool
+from .transport.wire import Reader, Wire
 
 ATTEMPTS = 5
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
-_BUSY = (429, 502, 503)
-_KEEP_ALIVE_S = 4.0  # below the 5 s after which llama.cpp and uvicorn close an idle connection
+_REQUEST_ID = "X-Request-Id"
 
-Fault = Callable[[int, str], Awaitable[Exception]]
-"""Makes the error for an answer of 404 or 405 from its status and message."""
+
+class Refused(Exception):
+    """An answer with another status than 200; never leaves the client."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
 
 
 class Connection:
-    """Requests to one base URL (ending in ``/v1``).
+    """Requests to one base URL.
 
-    A request that finds no connection, loses it before the answer begins, or is told that the engine is busy
-    (429, 502, 503) is sent again, up to `ATTEMPTS` times with growing random pauses. Once the answer has
-    begun nothing is repeated. Leaving `open`'s block early, by an error or a cancellation, closes the
-    connection, which is what tells an engine to stop writing.
+    A request that finds no connection, loses it before the answer begins, or is told that the engine is busy (429, 502,
+    503) is sent again, `attempts` times in all with growing random pauses; `attempts=1` never. A kept connection that
+    turns out to have been closed meanwhile does not count. Once the answer has begun nothing is repeated. Leaving the
+    wire early, by an error or a cancellation, closes the connection, which is what tells an engine to stop writing.
     """
 
-    def __init__(self, base_url: str, *, api_key: str | None, read_timeout_s: float) -> None:
+    def __init__(self, base_url: str, *, api_key: str | None, read_timeout_s: float, attempts: int) -> None:
         self.base_url = base_url
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=read_timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        self._headers = (("Authorization", f"Bearer {api_key}"),) if api_key else ()
+        self._read_timeout_s = read_timeout_s
+        self._attempts = attempts
+        self._pool: Pool | None = None
         self._closed = False
 
-    @asynccontextmanager
-    async def open(
-        self, method: str, path: str, body: dict[str, Any] | None, refused: Fault
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer with status 200, its body unread. Raises `EngineError`, or what `refused` makes."""
-        response = await self._send(method, path, body, refused)
-        whole = False
-        try:
-            yield response
-            whole = True
-        except TimeoutError as error:
-            raise EngineError(self._silent()) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineError(
-                f"The engine at {self.base_url} broke off in the middle of its answer "
-                f"({_why(error)}); look into its log, then try again."
-            ) from error
-        finally:
-            if whole:
-                response.release()
+    async def begin(self, call: Call, *, reader: Reader | None = None, deadline: float | None = None) -> Wire:
+        """A wire on which an answer of status 200 has begun; the caller has to `leave` it.
+
+        Raises:
+            Refused: the answer has another status.
+            EngineError: one of its kinds; no answer began.
+        """
+        pool = self._ready()
+        delay, attempt, aged = _FIRST_DELAY_S, 0, False
+        while True:
+            if not aged:
+                attempt += 1
+            last = attempt >= self._attempts
+            try:
+                status, wire, body = await self._once(pool, call, reader, deadline, attempt, fresh=aged)
+            except faults.Fault as fault:
+                if isinstance(fault, faults.Dropped) and fault.reused and not fault.begun and not aged:
+                    aged = True
+                    continue
+                error: EngineError = self.error_of(fault)
+                again = isinstance(fault, faults.Dropped) and not fault.begun
+                again = again or (isinstance(fault, faults.Unreached) and fault.again)
+                if last or not again:
+                    raise error from fault
+                wait = delay * random.uniform(0.5, 1.0)
             else:
-                response.close()
+                if status == 200:
+                    return wire
+                if status not in BUSY:
+                    raise Refused(status, body)
+                asked = _retry_after(wire)
+                error = busy(self.base_url, status, body, asked)
+                if last:
+                    raise error
+                wait = max(delay, asked) * random.uniform(0.5, 1.0) if asked <= delay else asked
+            aged = False
+            if deadline is not None and asyncio.get_running_loop().time() + wait >= deadline:
+                raise error
+            await asyncio.sleep(wait)
+            delay = min(delay * 2, _LONGEST_DELAY_S)
+
+    async def ask(self, call: Call, *, deadline: float | None = None) -> bytes:
+        """The whole body of an answer of status 200. Raises what `begin` raises, and `StreamBroken`."""
+        wire = await self.begin(call, deadline=deadline)
+        try:
+            return await wire.body()
+        except faults.Fault as fault:
+            raise self.error_of(fault) from fault
+        finally:
+            wire.leave()
 
     async def aclose(self) -> None:
         """Close every connection."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.aclose()
 
-    async def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, refused: Fault
-    ) -> aiohttp.ClientResponse:
-        delay = _FIRST_DELAY_S
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS
-            wait = delay
+    async def _once(
+        self,
+        pool: Pool,
+        call: Call,
+        reader: Reader | None,
+        deadline: float | None,
+        attempt: int,
+        *,
+        fresh: bool,
+    ) -> tuple[int, Wire, bytes]:
+        headers = call.headers
+        if attempt > 1:  # the first may still be known to the engine under its id
+            headers = tuple((n, f"{v}.{attempt}" if n == _REQUEST_ID else v) for n, v in headers)
+        path = call.path if call.at_root else pool.address.root + call.path
+        head = pool.address.head(call.method, path, None if call.body is None else len(call.body), headers)
+        wire = await pool.wire(fresh=fresh, deadline=deadline)
+        body, kept = b"", False
+        try:
+            wire.send(head, call.body, reader, silence_s=self._read_timeout_s, deadline=deadline)
+            status = await wire.begun()
+            kept = status == 200
+            if not kept:
+                try:
+                    body = await wire.body()
+                except faults.Dropped:
+                    body = b""
+            return status, wire, body
+        finally:
+            if not kept:
+                wire.leave()
+
+    def error_of(self, fault: faults.Fault) -> EngineError:
+        """The error for people that a fault means."""
+        if isinstance(fault, faults.Unreached):
+            return EngineUnreachable(self._unreachable(str(fault)))
+        if isinstance(fault, faults.Dropped):
+            if not fault.begun:
+                return EngineUnreachable(self._unreachable(str(fault)))
+            return StreamBroken(
+                f"The engine at {self.base_url} broke off in the middle of its answer ({fault}); "
+                "look into its log, then try again."
+            )
+        if isinstance(fault, faults.Silent):
+            said = (
+                f"The engine at {self.base_url} sent nothing for {self._read_timeout_s:g} s; "
+                "it may be overloaded: ask for fewer tokens or fewer requests at once."
+            )
+            return StreamBroken(said) if fault.begun else EngineUnreachable(said)
+        if isinstance(fault, faults.Late):
+            return EngineTimeout(
+                f"The engine at {self.base_url} did not answer in full in the time that the call had; "
+                "give it more, or ask for fewer tokens."
+            )
+        if isinstance(fault, faults.NotHttp):
+            return NotAnEngine(
+                f"The server at {self.base_url} does not answer in HTTP ({fault}); check the URL."
+            )
+        return EngineError("This model client has been closed; make a new one.")
+
+    def _ready(self) -> Pool:
+        if self._closed:
+            raise self.error_of(faults.Closed("closed"))
+        if self._pool is None:
             try:
-                response = await self._ready().request(method, self.base_url + path, json=body)
-            except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+                self._pool = Pool(Address(self.base_url, self._headers))
+            except ValueError as error:
                 raise EngineError(
                     f"{self.base_url!r} is not a URL; give one like http://127.0.0.1:8000/v1."
+                    if urlsplit(self.base_url).scheme not in ("http", "https") or "URL" in str(error)
+                    else str(error)
                 ) from error
-            except aiohttp.ConnectionTimeoutError as error:
-                raise EngineError(self._unreachable("no answer within 5 s")) from error
-            except TimeoutError as error:
-                raise EngineError(self._silent()) from error
-            except (aiohttp.ClientConnectionError, ConnectionError) as error:
-                if last or isinstance(error, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError):
-                    raise EngineError(self._unreachable(_why(error))) from error
-                if isinstance(error, aiohttp.ServerDisconnectedError):
-                    wait = 0.0 if attempt == 1 else delay  # most often only a kept connection that aged
-            except aiohttp.ClientError as error:
-                raise EngineError(
-                    f"The server at {self.base_url} does not answer in HTTP ({_why(error)}); check the URL."
-                ) from error
-            else:
-                if response.status == 200:
-                    return response
-                if response.status not in _BUSY or last:
-                    raise await self._refusal(response, refused)
-                wait = max(delay, _retry_after(response))
-                response.release()
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-            delay = min(delay * 2, _LONGEST_DELAY_S)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _ready(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise EngineError("This model client has been closed; make a new one.")
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-            self._session = aiohttp.ClientSession(
-                connector=connector, headers=self._headers, timeout=self._timeout
-            )
-        return self._session
-
-    async def _refusal(self, response: aiohttp.ClientResponse, refused: Fault) -> Exception:
-        status = response.status
-        try:
-            said = error_text(await response.text(errors="replace"))
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            said = response.reason or ""
-        finally:
-            response.close()
-        if status in (401, 403):
-            return EngineError(
-                f"The engine at {self.base_url} refused the key ({status}); "
-                "set CREWGRAPH_MODEL_KEY to a valid one."
-            )
-        if status in _BUSY:
-            return EngineError(
-                f"The engine at {self.base_url} is overloaded ({status}: {said}); try again later."
-            )
-        if status in (404, 405):
-            return await refused(status, said)
-        if status >= 500:
-            return EngineError(f"The engine at {self.base_url} failed ({status}: {said}); look into its log.")
-        return ModelError(f"The engine at {self.base_url} refused the request ({status}): {said}")
+        return self._pool
 
     def _unreachable(self, why: str) -> str:
         return (
@@ -146,26 +182,9 @@ class Connection:
             "(unset, the embedded engine is used)."
         )
 
-    def _silent(self) -> str:
-        return (
-            f"The engine at {self.base_url} sent nothing for {self._timeout.sock_read:.0f} s; "
-            "it may be overloaded: ask for fewer tokens or fewer requests at once."
-        )
 
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it closed the connection"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        if number is not None and number > 0:  # name look-ups have negative numbers of their own
-            return os.strerror(number).lower()
-        return str(error.os_error.strerror).lower()
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float:
+def _retry_after(wire: Wire) -> float:
     try:
-        return min(float(response.headers.get("Retry-After", "0")), _LONGEST_DELAY_S)
+        return max(0.0, min(float(wire.header("Retry-After") or 0.0), _LONGEST_DELAY_S))
     except ValueError:
         return 0.0

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from crewgraph.agents.model import Message, ModelRequest
-from crewgraph.runtime.errors import EngineError, InvalidRequest, ModelError
+from crewgraph.agents.model import Message, ModelReply, ModelRequest
+from crewgraph.runtime.errors import EngineError, InvalidRequest, ModelError, ReplyTruncated
 from crewgraph.serving.client import EngineKind, HttpModelClient
 
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -175,7 +175,7 @@ async def test_a_stream_survives_any_cut(fake: ProtocolFake) -> None:
     fake.acts = [streams(*(sent[i : i + 1] for i in range(len(sent))))]
     async with fake.client() as client:
         deltas = [delta async for delta in client.stream(ModelRequest(QUESTION))]
-    assert [delta.text for delta in deltas] == ["Ä", "’s 東京", ""]
+    assert "".join(delta.text for delta in deltas) == "Ä’s 東京"
     assert deltas[-1].reply is not None
     assert deltas[-1].reply.text == "Ä’s 東京"
 
@@ -188,20 +188,16 @@ async def test_an_error_inside_a_stream_is_told(fake: ProtocolFake) -> None:
                 pass
 
 
-async def test_a_schema_reply_that_was_cut_off_gets_more_room_once(fake: ProtocolFake) -> None:
-    fake.acts = [says('{"city": "Pa', "length"), says('{"city": "Paris"}')]
-    async with fake.client() as client:
-        reply = await client.complete(ModelRequest(QUESTION, schema=CITY, max_tokens=40))
-    assert [body["max_tokens"] for body in fake.bodies] == [40, 296]
-    assert (reply.text, reply.usage.completion_tokens) == ('{"city": "Paris"}', 10)
-
-
-async def test_a_schema_reply_that_stays_cut_off_is_never_passed_on(fake: ProtocolFake) -> None:
+async def test_a_schema_reply_that_was_cut_off_is_given_with_its_error_and_not_asked_for_again(
+    fake: ProtocolFake,
+) -> None:
     fake.acts = [says('{"city": "Pa', "length")]
     async with fake.client() as client:
-        with pytest.raises(ModelError, match="raise max_tokens"):
+        with pytest.raises(ReplyTruncated, match="raise max_tokens") as caught:
             await client.complete(ModelRequest(QUESTION, schema=CITY))
-    assert len(fake.bodies) == 2
+    assert isinstance(caught.value.reply, ModelReply)
+    assert caught.value.reply.text == '{"city": "Pa'
+    assert len(fake.bodies) == 1
 
 
 @pytest.mark.parametrize("text", ['{"town": "Paris"}', '{"city": 3}', "Paris", "", "[]", '{"city": NaN}'])

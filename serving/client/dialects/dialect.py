@@ -44,7 +44,7 @@ class Reading(Protocol):
     """One streamed answer being read. Fed with bytes as they arrive, it gives the text that they bring.
 
     After each `feed`, the attributes say what is known so far. `done` is true when the answer said that it is whole: a
-    stream that ends before is broken.
+    stream that ends before is broken. What comes after that (the usage, most often) is still read.
     """
 
     done: bool
@@ -62,23 +62,34 @@ class Reading(Protocol):
         ...
 
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The tool calls that came in pieces, whole; asked for when `done`."""
+        """The tool calls that came in pieces, whole; asked for when `done`.
+
+        Raises:
+            ModelError: the arguments of one are no JSON object.
+        """
         ...
 
 
 class Dialect(Protocol):
     """The protocol of one kind of engine: requests as bytes, and what its bytes mean.
 
-    A `Call` that is None stands for a question that this engine cannot answer.
+    A `Call` that is None stands for a question that this engine cannot answer. Each client has one of its own, because a
+    dialect may learn what its engine does not take (`learns`).
     """
 
-    kind: EngineKind
+    @property
+    def kind(self) -> EngineKind:
+        """Whose protocol it is."""
+        ...
 
-    def chat(self, request: ModelRequest, *, model: str, stream: bool) -> Call:
+    def chat(self, request: ModelRequest, *, model: str, stream: bool, served: Served | None = None) -> Call:
         """The call for a chat request: constraint, tools, adapter and hints as this engine takes them.
+
+        `served` is what is known of the model; it is always given where the request names an adapter.
 
         Raises:
             InvalidRequest: the request asks for more than one constraint, or for one that this engine does not have.
+            UnknownModel: the model has no adapter of that name.
         """
         ...
 
@@ -98,12 +109,12 @@ class Dialect(Protocol):
         """The models in its answer. Raises `NotAnEngine`: it is no list of models."""
         ...
 
-    def describing(self, model: str) -> Call | None:
-        """A call for what `listing` left open about one model: its window, its tools."""
+    def describing(self, model: str) -> tuple[Call, ...]:
+        """Calls for what `listing` left open about one model: its window, its adapters, its tools."""
         ...
 
     def described(self, body: bytes, served: Served) -> Served:
-        """That model, with what the answer adds."""
+        """That model, with what the answer to one of these calls adds."""
         ...
 
     def embedding(self, texts: tuple[str, ...], *, model: str) -> Call | None:
@@ -118,10 +129,14 @@ class Dialect(Protocol):
         """The call that counts the tokens of a request's messages."""
         ...
 
-    def counted(self, body: bytes) -> int:
-        """The count in its answer."""
+    def counted(self, body: bytes) -> int | Call:
+        """The count in its answer, or the call that is to be made next. Raises `NotAnEngine`: it is neither."""
         ...
 
     def refusal(self, status: int, body: bytes, *, model: str) -> Exception | None:
         """The error that a refusal means in this protocol alone; None leaves it to what holds for all of them."""
+        ...
+
+    def learns(self, status: int, body: bytes) -> bool:
+        """Whether a refusal teaches it to ask otherwise: then the request is put together and sent anew, once."""
         ...
