@@ -386,7 +386,7 @@ class Journal:
                 if (trouble := self._troubles.get(row.task_id)) is not None:
                     trouble.failed = None
             case "task_finished":
-                self._finished_tasks[row.task_id] = packed([row])
+                self._finished_tasks[row.task_id] = (row,) if self.read_only else packed([row])
                 if (trouble := self._troubles.get(row.task_id)) is not None:
                     trouble.failed, trouble.attempts = None, 0
             case "task_erred":
