@@ -1,0 +1,1 @@
+"""Where replies are kept: one module for each kind of store."""
