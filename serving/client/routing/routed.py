@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -57,11 +57,11 @@ class Routed(ModelClient):
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, from whichever replica gives it."""
-        return await self._complete(request, ())
+        return await self._complete(request)
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The reply as it is written, by one replica after another if need be."""
-        return self._stream(request, ())
+        return self._stream(request)
 
     async def models(self) -> list[str]:
         """The models of the first replica that answers."""
@@ -85,8 +85,8 @@ class Routed(ModelClient):
         for replica in self.replicas:
             await replica.client.aclose()
 
-    async def _complete(self, request: ModelRequest, avoid: Collection[str]) -> ModelReply:
-        way = Way(self._openings, self._choose, self._patience, request, avoid)
+    async def _complete(self, request: ModelRequest, *, beside: bool = False) -> ModelReply:
+        way = self._way(request, beside)
         looking = self._look()
         try:
             while True:
@@ -106,9 +106,9 @@ class Routed(ModelClient):
             await _end(looking)
 
     async def _stream(
-        self, request: ModelRequest, avoid: Collection[str]
+        self, request: ModelRequest, *, beside: bool = False
     ) -> AsyncGenerator[ModelDelta, None]:
-        way = Way(self._openings, self._choose, self._patience, request, avoid)
+        way = self._way(request, beside)
         told = Told(request)
         looking = self._look()
         try:
@@ -149,6 +149,10 @@ class Routed(ModelClient):
                     await vigil.aclose()
         finally:
             await _end(looking)
+
+    def _way(self, request: ModelRequest, beside: bool) -> Way:
+        avoid = [r.name for r in self.replicas if r.carries(request)] if beside else []
+        return Way(self._openings, self._choose, self._patience, request, avoid)
 
     async def _any(self, ask: Callable[[ModelClient], Awaitable[T]]) -> T:
         """What the first replica says that says anything; those that take requests now are asked first."""
@@ -191,11 +195,11 @@ class _Second(Wrapping):
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The reply of another replica, where there is one."""
-        return await self._routed._complete(request, self._carriers(request))
+        return await self._routed._complete(request, beside=True)
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The stream of another replica, where there is one."""
-        return self._routed._stream(request, self._carriers(request))
+        return self._routed._stream(request, beside=True)
 
-    def _carriers(self, request: ModelRequest) -> list[str]:
-        return [replica.name for replica in self._routed.replicas if replica.carries(request)]
+    async def aclose(self) -> None:
+        """Nothing: the router is closed for itself."""

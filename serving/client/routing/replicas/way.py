@@ -55,7 +55,8 @@ class Openings:
     def close(self) -> None:
         """The replicas tell this router nothing any more."""
         for replica in self.replicas:
-            replica.listeners.remove(self._tell)
+            if self._tell in replica.listeners:
+                replica.listeners.remove(self._tell)
 
     def _tell(self) -> None:
         for waiter in self._waiters:
@@ -104,6 +105,7 @@ class Way:
             )  # not all at the same moment
             await self.openings.wait(min(patient, due))
             self._waited_s += loop.time() - now
+            self._tried.clear()
 
     def goes_on(self, replica: Replica, error: Exception, sent: ModelRequest) -> bool:
         """Whether, after this error of that replica, another attempt is right."""
