@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from ....agents.model import ModelRequest
+from ....agents.model import ModelReply, ModelRequest
 from ....runtime.errors import ContextTooLong, UnknownModel
 from .answers import decoded, error_text
 from .dialect import Call, EngineKind, Served
 from .gbnf import choice_grammar, pattern_grammar
-from .openai import OpenAI, encoded, response_format, said, tool
+from .openai import OpenAI, encoded, going_on, response_format, said, tool
 
 
 class _Slot(msgspec.Struct):
@@ -79,9 +79,20 @@ class LlamaCpp(OpenAI):
             raise UnknownModel(f"The engine has no adapter {adapter!r} on {model}; it has: {there}.")
         return {"lora": [{"id": names.index(adapter), "scale": 1.0}]}
 
+    def continued(self) -> dict[str, Any]:
+        """The body fields by which the engine goes on with the last message."""
+        return going_on()
+
     def unwrap(self, text: str) -> str:
         """The choice itself: nothing wraps it here."""
         return text
+
+    def reply(self, body: bytes, request: ModelRequest) -> ModelReply:
+        """The whole answer. Where it went on with a message, what had been there is repeated in it (not in a stream)."""
+        reply = super().reply(body, request)
+        if request.continue_last:
+            return replace(reply, text=reply.text.removeprefix(request.messages[-1].content))
+        return reply
 
     def describing(self, model: str) -> tuple[Call, ...]:
         """``/props`` and ``/lora-adapters``."""
@@ -105,6 +116,8 @@ class LlamaCpp(OpenAI):
         body: dict[str, Any] = {"messages": [said(message) for message in request.messages]}
         if request.tools:
             body["tools"] = [tool(spec) for spec in request.tools]
+        if request.continue_last:
+            body |= going_on()
         return Call("/apply-template", encoded(body), at_root=True)
 
     def counted(self, body: bytes) -> int | Call:

@@ -60,6 +60,8 @@ class OpenAI:
                 body["tool_choice"] = request.tool_choice
         elif request.constrained:
             body |= self.constraint(request)
+        if request.continue_last:
+            body |= self.continued()
         if request.adapter is not None:
             body |= self.adapted(request.adapter, model, served)
         if request.hints is not None:
@@ -88,6 +90,12 @@ class OpenAI:
     def adapted(self, adapter: str, model: str, served: Served | None) -> dict[str, Any]:
         """The body fields for a LoRA adapter: most servers list it as a model of its own."""
         return {"model": adapter}
+
+    def continued(self) -> dict[str, Any]:
+        """The body fields by which the engine goes on with the last message. Raises `InvalidRequest`: it cannot."""
+        raise InvalidRequest(
+            f"This engine ({self.kind}) cannot go on with a begun message; ask for a whole one."
+        )
 
     def hinted(self, request: ModelRequest) -> dict[str, Any]:
         """The body fields for hints; this API has none."""
@@ -187,6 +195,11 @@ def tool(spec: ToolSpec) -> dict[str, Any]:
     """A tool as the API has it."""
     described = {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
     return {"type": "function", "function": described}
+
+
+def going_on() -> dict[str, Any]:
+    """The body fields of vLLM, and of those who took them over, for going on with the last message."""
+    return {"continue_final_message": True, "add_generation_prompt": False}
 
 
 def encoded(body: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from ....agents.model import ModelRequest
 from .answers import decoded
 from .dialect import Call, EngineKind, Served
-from .openai import OpenAI, response_format
+from .openai import OpenAI, going_on, response_format
 
 _SPECIAL = frozenset(r"\.^$*+?{}[]()|/-")
 
@@ -31,6 +31,10 @@ class Sglang(OpenAI):
     def adapted(self, adapter: str, model: str, served: Served | None) -> dict[str, Any]:
         """The body field for a LoRA adapter."""
         return {"lora_path": adapter}
+
+    def continued(self) -> dict[str, Any]:
+        """The body fields by which the engine goes on with the last message."""
+        return going_on()
 
     def unwrap(self, text: str) -> str:
         """The choice itself: nothing wraps it here."""

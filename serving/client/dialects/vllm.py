@@ -13,7 +13,7 @@ import msgspec
 from ....agents.model import ModelRequest
 from .answers import decoded, error_text
 from .dialect import Call, EngineKind
-from .openai import OpenAI, encoded, response_format, said, tool
+from .openai import OpenAI, encoded, going_on, response_format, said, tool
 
 
 class _Count(msgspec.Struct):
@@ -66,6 +66,10 @@ class Vllm(OpenAI):
         run = quote(request.hints.run, safe="/:@+=,~")
         return (("X-Request-Id", f"{run}-{self._mine}-{next(self._numbers)}"), ("x-session-id", run))
 
+    def continued(self) -> dict[str, Any]:
+        """The body fields by which the engine goes on with the last message."""
+        return going_on()
+
     def unwrap(self, text: str) -> str:
         """The choice itself: nothing wraps it here."""
         return text
@@ -75,6 +79,8 @@ class Vllm(OpenAI):
         body: dict[str, Any] = {"model": model, "messages": [said(message) for message in request.messages]}
         if request.tools:
             body["tools"] = [tool(spec) for spec in request.tools]
+        if request.continue_last:
+            body |= going_on()
         return Call("/tokenize", encoded(body), at_root=True)
 
     def counted(self, body: bytes) -> int | Call:
