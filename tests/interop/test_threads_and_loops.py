@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from crewgraph.agents.interop import CallScope
 from crewgraph.agents.interop.loops import ClientLoop
 from crewgraph.agents.model import Message, ModelRequest
-from crewgraph.runtime.errors import InvalidRequest, ModelError
+from crewgraph.runtime.errors import EngineError, InvalidRequest, ModelError
 
 from .scripted import Script, Talker
 
@@ -64,6 +65,18 @@ async def test_errors_arrive_where_the_call_was_made() -> None:
 async def test_waiting_on_the_clients_own_loop_is_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"use the framework's async door, or .* asyncio\.to_thread"):
         ClientLoop(Script("never")).complete_now(HELLO)
+
+
+async def test_a_loop_that_is_blocked_by_who_waits_for_it_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("crewgraph.agents.interop.loops.STANDSTILL_S", 0.1)
+    home = ClientLoop(Script("never"))
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.raises(EngineError, match=r"has not turned .* asyncio\.to_thread"),
+    ):
+        pool.submit(home.complete_now, HELLO).result()
 
 
 def test_a_client_whose_loop_has_ended_says_so() -> None:

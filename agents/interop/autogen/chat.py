@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -17,8 +18,8 @@ from autogen_core.models import (  # pyright: ignore[reportMissingImports]
 )
 from pydantic import BaseModel
 
-from ....runtime.errors import ModelError
-from ...model import ModelReply, ModelRequest
+from ....runtime.errors import EngineError, ModelError
+from ...model import Message, ModelReply, ModelRequest, ToolSpec
 from ..asking import chosen, request_of, tool_of
 from ..loops import ClientLoop
 from .messages import ours
@@ -62,8 +63,7 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
     ) -> Any:
         """The whole reply: text, or the tools to call."""
         request = self._request(messages, tools, tool_choice, json_output, extra_create_args)
-        await self._learn_window(request)
-        call = asyncio.ensure_future(self._loop.complete(request))
+        call = asyncio.create_task(self._whole(request))
         if cancellation_token is not None:
             cancellation_token.link_future(call)
         return self._count(request, await call)
@@ -80,7 +80,6 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
     ) -> AsyncGenerator[Any, None]:
         """The reply's text as it is written, and then the whole."""
         request = self._request(messages, tools, tool_choice, json_output, extra_create_args)
-        await self._learn_window(request)
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         pump = asyncio.create_task(self._pump(request, pieces))
         pump.add_done_callback(lambda _: pieces.put_nowait(None))
@@ -108,8 +107,8 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
 
     def count_tokens(self, messages: Sequence[Any], *, tools: Sequence[Any] = ()) -> int:
         """About how many tokens the messages are, by the characters a token had in the last call that the engine counted."""
-        request = self._request(messages, tools, "auto", None, None)
-        return -int(-_characters(request) // self._characters_per_token)
+        written = _characters(ours(messages, self._name_speakers), _specs(tools))
+        return -int(-written // self._characters_per_token)
 
     def remaining_tokens(self, messages: Sequence[Any], *, tools: Sequence[Any] = ()) -> int:
         """About how many tokens of the window the messages leave."""
@@ -135,9 +134,7 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
     def _request(
         self, messages: Sequence[Any], tools: Sequence[Any], choice: Any, json_output: Any, extra: Any
     ) -> ModelRequest:
-        specs = tuple(tool_of(tool if isinstance(tool, Mapping) else tool.schema) for tool in tools)
-        said = choice if isinstance(choice, str) else choice.name
-        callable_now, must = chosen(specs, said)
+        callable_now, must = chosen(_specs(tools), choice if isinstance(choice, str) else choice.name)
         given: dict[str, Any] = {}
         if isinstance(json_output, type) and issubclass(json_output, BaseModel):
             given["schema"] = json_output.model_json_schema()
@@ -152,7 +149,12 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
             tool_choice=must,
         )
 
+    async def _whole(self, request: ModelRequest) -> ModelReply:
+        await self._learn_window(request)
+        return await self._loop.complete(request)
+
     async def _pump(self, request: ModelRequest, pieces: asyncio.Queue[str | None]) -> ModelReply:
+        await self._learn_window(request)
         async with aclosing(self._loop.stream(request)) as deltas:
             async for delta in deltas:
                 if delta.text:
@@ -164,7 +166,8 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
     async def _learn_window(self, request: ModelRequest) -> None:
         if not self._asked_window:
             self._asked_window = True
-            self._window = await self._loop.run(lambda: self._loop.client.context_tokens(request.model))
+            with contextlib.suppress(EngineError):  # what is wrong with the engine, the call itself will say
+                self._window = await self._loop.run(lambda: self._loop.client.context_tokens(request.model))
 
     def _count(self, request: ModelRequest, reply: ModelReply) -> Any:
         used = reply.usage
@@ -174,7 +177,9 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
             completion_tokens=self._total.completion_tokens + used.completion_tokens,
         )
         if used.prompt_tokens:
-            self._characters_per_token = max(1.0, _characters(request) / used.prompt_tokens)
+            self._characters_per_token = max(
+                1.0, _characters(request.messages, request.tools) / used.prompt_tokens
+            )
         calls = [
             FunctionCall(id=call.id, name=call.name, arguments=json.dumps(call.arguments, ensure_ascii=False))
             for call in reply.tool_calls
@@ -188,6 +193,10 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
         )
 
 
-def _characters(request: ModelRequest) -> int:
-    told = sum(len(json.dumps(tool.parameters)) + len(tool.description) for tool in request.tools)
-    return told + sum(len(message.content) for message in request.messages)
+def _specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
+    return tuple(tool_of(tool if isinstance(tool, Mapping) else tool.schema) for tool in tools)
+
+
+def _characters(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int:
+    told = sum(len(json.dumps(tool.parameters)) + len(tool.description) for tool in tools)
+    return told + sum(len(message.content) for message in messages)

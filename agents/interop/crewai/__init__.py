@@ -40,7 +40,8 @@ def as_crewai(
     `tools` "native" an agent's tools go into the request (for an engine without native tool calls wrap the client in
     one that makes them by schema); with "text" CrewAI asks for them in its ReAct text. `stream` tells CrewAI each piece
     as an event. `context_tokens` is the window that CrewAI shortens conversations to. `defaults` are settings of every
-    call: fields of `ModelRequest`. A crew that may be cancelled is run inside a `CallScope`.
+    call: fields of `ModelRequest`. A crew that may be cancelled is run inside a `CallScope`; for right
+    sums of tokens each of its agents gets a `twin()` of the LLM.
 
     CrewAI's telemetry is switched off by its environment variables, unless they are set already. Raises
     `InvalidRequest`: CrewAI is not installed, or a default is no setting.

@@ -59,6 +59,15 @@ class CrewgraphLLM(BaseLLM):  # type: ignore[misc]  # Any where CrewAI is not in
         self._window = window
         self._defaults = dict(defaults)
 
+    def twin(self) -> CrewgraphLLM:
+        """Another LLM over the same client that counts its own tokens.
+
+        CrewAI adds the LLMs of a crew's agents up, and one that several agents share as often as there are agents.
+        """
+        twin = self.model_copy()
+        twin._token_usage = dict.fromkeys(self._token_usage, 0)
+        return twin
+
     def close(self) -> None:
         """End the thread that was started for the client, if one was."""
         self._loop.close()
