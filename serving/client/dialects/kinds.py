@@ -15,6 +15,8 @@ _HOMES: dict[EngineKind, tuple[str, str]] = {
     "llamacpp": ("llamacpp", "LlamaCpp"),
     "sglang": ("variants", "Sglang"),
     "lmstudio": ("variants", "LmStudio"),
+    "tgi": ("tgi", "Tgi"),
+    "ollama": ("ollama", "Ollama"),
 }
 _OWNERS: dict[str, EngineKind] = {
     "llamacpp": "llamacpp",
@@ -22,6 +24,7 @@ _OWNERS: dict[str, EngineKind] = {
     "vllm": "vllm",
     "sglang": "sglang",
     "organization_owner": "lmstudio",
+    "library": "ollama",
 }
 
 
@@ -33,8 +36,12 @@ def dialect_of(kind: EngineKind, extra: Mapping[str, Any] | None = None) -> Dial
 
 def kind_of(models_answer: bytes) -> EngineKind:
     """Which dialect a server speaks, from its answer to ``GET /v1/models``. Raises `NotAnEngine`: it lists no models."""
-    owners = {entry.owner for entry in listing_of(models_answer)}
+    entries = listing_of(models_answer)
+    owners = {entry.owner for entry in entries}
     for owner, kind in _OWNERS.items():
         if owner in owners:
             return kind
+    # TGI says of its one model that it belongs to itself.
+    if any("/" in entry.name and entry.owner == entry.name.lower() for entry in entries):
+        return "tgi"
     return "openai"
