@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...runtime.errors import EngineError
-from ..client.http import HttpModelClient
 from ..settings import Settings
 from .embedded import program as embedded
 from .keeping.orders import Orders, Patience, Program, Serves
@@ -26,7 +25,8 @@ from .vllm.place import VllmPlace
 from .wishes import Wishes
 
 if TYPE_CHECKING:
-    from ..client import EngineKind
+    from ..client.dialects.dialect import EngineKind
+    from ..client.http import HttpModelClient
 
 KINDS: dict[EngineName, EngineKind] = {"embedded": "llamacpp", "vllm": "vllm"}
 HEALTH_S = 20.0
@@ -56,6 +56,8 @@ async def engine_client(
     pulled and started if need be, and kept alive for the block. Raises `EngineError` when there is no way to
     an engine.
     """
+    from ..client.http import HttpModelClient
+
     if settings.model_url is not None and engine is None:
         client = HttpModelClient(settings.model_url, model=settings.model, api_key=settings.model_key)
         try:

@@ -141,6 +141,15 @@ def _progress(line: str, stages: list[tuple[re.Pattern[str], str]]) -> Progress 
     return None
 
 
+def cpu_seconds(pid: int) -> float:
+    """What the process has used of the CPUs so far; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def remove_left_over(lock: Path) -> int | None:
     """Kill the engine process that an earlier daemon left behind; its pid, or None where there is none."""
     pid = _left_over(lock)

@@ -17,10 +17,10 @@ PORT = "{port}"
 class Patience:
     """When an engine counts as frozen, and how often it is started again.
 
-    It is asked for its health every `check_s` seconds, and has `answer_s` to answer; silent for `silent_s`, it is
-    frozen. After a fault it is started again, `restarts` times in a row at most, after pauses that begin with
-    `first_pause_s` and double. One that then ran well for `calm_s` begins with a clean sheet. A start may take
-    `start_s`.
+    It is asked for its health every `check_s` seconds, and has `answer_s` to answer. Silent for `silent_s`, it is
+    frozen, or ten times as long while it works: it may be too busy to answer. After a fault it is started again,
+    `restarts` times in a row at most, after pauses that begin with `first_pause_s` and double. One that then ran well
+    for `calm_s` begins with a clean sheet. A start may take `start_s`.
     """
 
     check_s: float = 5.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 KEY_VARIABLE = "CREWGRAPH_ENGINE_KEY"
 """The key that engines which crewgraph starts ask for; none where it is not set."""
 
-_LINE = re.compile(rb"^(?P<name>[a-z_]+:[a-z_]+)(?:\{[^}]*\})? (?P<value>\S+)\s*$", re.MULTILINE)
+_LINE = re.compile(rb"^(?P<name>[a-z_]+:[a-z_]+)(?:\{.*\})? (?P<value>\S+)\s*$", re.MULTILINE)
 _MOST_BYTES = 4 * 1024 * 1024
 
 

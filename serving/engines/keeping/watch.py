@@ -13,13 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..progress import Progress
-from .child import Child
+from .child import Child, cpu_seconds
 from .log import Log
 from .orders import Patience, Program
 from .probe import healthy
 
 _START_PROBE_S = 1.0
 _LEAST_MISSES = 3
+_BUSY_SHARE = 0.1
+_BUSY_PATIENCE = 10
+"""How much longer an engine may be silent that uses a tenth of a core or more: all its ears are taken, perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +125,17 @@ class Watch:
                     await (asyncio.sleep(pause) if child.listens.is_set() else child.listens.wait())
         well.since = heard = time.monotonic()
         self._on_change(replace(now, answers=True))
-        misses = 0
+        misses, worked = 0, cpu_seconds(child.process.pid)
         while True:
             await asyncio.sleep(patience.check_s)
             if await healthy(self._port, patience.answer_s):
-                heard, misses = time.monotonic(), 0
+                heard, misses, worked = time.monotonic(), 0, cpu_seconds(child.process.pid)
                 continue
             misses += 1  # several: a daemon that was itself held up has not heard the engine for long, either
             silent = time.monotonic() - heard
-            if misses >= _LEAST_MISSES and silent >= patience.silent_s:
+            busy = cpu_seconds(child.process.pid) - worked > _BUSY_SHARE * silent
+            limit = patience.silent_s * (_BUSY_PATIENCE if busy else 1)
+            if misses >= _LEAST_MISSES and silent >= limit:
                 return f"it had not answered for {silent:.0f} s"
 
 
