@@ -39,10 +39,11 @@ async def talked(name: str, url: str, agents: int, turns: int, salt: str) -> dic
     async with crew(name, url, f"warm {salt}") as begin:
         await asyncio.gather(*(talk(begin, n, [], turns_of(n, 2, f"warm {salt}")) for n in range(4)))
     lasted.clear()
+    asked = [turns_of(number, turns, salt) for number in range(agents)]
     async with crew(name, url, salt) as begin:
         before = server.metrics()
         began, cpu = time.perf_counter(), cpu_seconds()
-        await asyncio.gather(*(talk(begin, n, said[n], turns_of(n, turns, salt)) for n in range(agents)))
+        await asyncio.gather(*(talk(begin, n, said[n], asked[n]) for n in range(agents)))
         wall, cpu = time.perf_counter() - began, cpu_seconds() - cpu
         done = used(before, server.metrics())
     return {
