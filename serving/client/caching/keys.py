@@ -16,6 +16,8 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 """Words that turn a question into another one and hardly move its vector: figures, and those that deny."""
+_NAME = re.compile(r"[^\W\d_]+")
+_ENDS = ".!?:。！？：\n"
 
 
 def determined(request: ModelRequest) -> bool:
@@ -33,12 +35,25 @@ def exact_key(request: ModelRequest, *, model: str, space: str = "") -> str:
 
 
 def place_key(request: ModelRequest, *, model: str, space: str = "") -> str:
-    """One key for all of a request but the words of its last message; figures and denials in those still count."""
+    """One key for all of a request but the words of its last message; figures, denials and names in those count."""
     last = request.messages[-1]
     said = _identity(request)
     said["messages"] = said["messages"][:-1]
     telling = [word.lower() for word in _TELLING.findall(last.content)]
-    return _hash(["semantic", *_whose(request, model, space), said, last.role, telling])
+    names = _names(last.content)
+    return _hash(["semantic", *_whose(request, model, space), said, last.role, telling, names])
+
+
+def _names(text: str) -> list[str]:
+    """The words with a capital that no sentence begins with, in their order: who is older than whom."""
+    return [
+        word[0].lower()
+        for word in _NAME.finditer(text)
+        if len(word[0]) > 1
+        and word[0][0].isupper()
+        and (before := text[: word.start()].rstrip())
+        and before[-1] not in _ENDS
+    ]
 
 
 def _whose(request: ModelRequest, model: str, space: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -40,6 +41,12 @@ class Numbered(ScriptedModel):
 
     def __init__(self) -> None:
         super().__init__(lambda _: f"reply {len(self.requests)}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded() -> None:
+    """Qdrant's client, which takes seconds to load on a busy machine: longer than a call waits for it, perhaps."""
+    importlib.import_module("qdrant_client")
 
 
 @pytest_asyncio.fixture
