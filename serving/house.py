@@ -134,7 +134,7 @@ class House(Archive):
         async with journal, self._context(journal, budget, listeners, tenant) as ctx:
             orchestrator = replace(self._orchestrator(crew, planner), hands=hands)
             finished = await orchestrator.carry_out(text, ctx, history=history)
-            await self._keep_messages(thread_id, text, finished, journal.run_id)
+            await self._keep_messages(thread_id, text, finished, journal.run_id, new=True)
             return _outcome(journal.run_id, thread_id, finished)
 
     async def enter(
@@ -293,15 +293,16 @@ class House(Archive):
         return await bisect(self.store, good, bad, carry_on=carry_on)
 
     async def _keep_messages(
-        self, thread_id: str | None, request: str, finished: RunFinished, run_id: str
+        self, thread_id: str | None, request: str, finished: RunFinished, run_id: str, *, new: bool = False
     ) -> None:
         if thread_id is None:
             return
-        # A run that was broken off just here is gone on with: its messages are kept once.
-        kept = {message.role for message in await self.store.messages(thread_id) if message.run_id == run_id}
-        for role, text in (("user", request), ("assistant", finished.answer)):
-            if role not in kept:
-                await self.store.add_message(thread_id, role, self._redactor.text(text), run_id)
+        said = [("user", self._redactor.text(request)), ("assistant", self._redactor.text(finished.answer))]
+        if not new:  # it may have been broken off just after: its messages are kept once
+            kept = {m.role for m in await self.store.messages(thread_id) if m.run_id == run_id}
+            said = [(role, text) for role, text in said if role not in kept]
+        if said:
+            await self.store.add_messages(thread_id, said, run_id)
 
     @asynccontextmanager
     async def _context(

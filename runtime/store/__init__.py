@@ -166,6 +166,12 @@ class Store(Protocol):
         """Add a message to a conversation. Raises `NotFound`."""
         ...
 
+    async def add_messages(
+        self, thread_id: str, messages: Sequence[tuple[str, str]], run_id: str | None = None
+    ) -> None:
+        """Add messages, each a role and a content, to a conversation: all of them or none. Raises `NotFound`."""
+        ...
+
     async def messages(self, thread_id: str) -> list[ThreadMessage]:
         """The messages of a conversation, in order. Raises `NotFound`."""
         ...

@@ -12,7 +12,7 @@ from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
 from .rows import check, filled, holds_large, opened
 from .seal import Seal
 from .sql.database import Database
-from .sql.statements import BLOBS, CHILDREN, LINE, ROWS, USED_ELSEWHERE, Line
+from .sql.statements import BLOBS, CHILDREN, LINE, MESSAGES, ROWS, USED_ELSEWHERE, Line
 
 
 class Story(NamedTuple):
@@ -165,12 +165,12 @@ class Reader:
 
     async def messages(self, thread_id: str) -> list[ThreadMessage]:
         """The messages of a conversation, in order. Raises `NotFound`."""
-        from .sql import selects
-
-        await self.thread(thread_id)
+        found = await self._database.fetch(MESSAGES, (thread_id,))
+        if not found:
+            await self.thread(thread_id)
         return [
-            ThreadMessage(thread, role, self._seal.open(content), at, run_id)
-            for thread, role, content, at, run_id in await self._database.select(selects.messages(thread_id))
+            ThreadMessage(thread_id, role, self._seal.open(content), at, run_id)
+            for role, content, at, run_id in found
         ]
 
     def _thread(self, found: tuple[object, ...]) -> ThreadRecord:

@@ -297,13 +297,19 @@ class SqlStore:
 
     async def add_message(self, thread_id: str, role: str, content: str, run_id: str | None = None) -> None:
         """Add a message to a conversation."""
-        values = (thread_id, plain(role), self._seal.close(plain(content)), time.time(), run_id)
+        await self.add_messages(thread_id, [(role, content)], run_id)
+
+    async def add_messages(
+        self, thread_id: str, messages: Sequence[tuple[str, str]], run_id: str | None = None
+    ) -> None:
+        """Add messages to a conversation, all of them or none."""
+        now = time.time()
+        rows = [
+            Statement(MESSAGE, (thread_id, plain(role), self._seal.close(plain(content)), now, run_id))
+            for role, content in messages
+        ]
         try:
-            await write(
-                self.database,
-                Statement(TOUCH_THREAD, (thread_id,), guard=True),
-                Statement(MESSAGE, values),
-            )
+            await write(self.database, Statement(TOUCH_THREAD, (thread_id,), guard=True), *rows)
         except Refused:
             raise self._reader.no_thread(thread_id) from None
 

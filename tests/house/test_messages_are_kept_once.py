@@ -13,21 +13,19 @@ async def roles(house: House, thread_id: str) -> list[str]:
     return [message.role for message in await house.store.messages(thread_id)]
 
 
-@pytest.mark.parametrize("kept", [0, 1])
+@pytest.mark.parametrize("kept", [0, 1, 2])
 async def test_what_a_crash_kept_out_of_the_thread_is_added_by_resuming(
     house: House, shop: Any, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     thread = await house.store.create_thread()
-    add, added = house.store.add_message, 0
+    add = house.store.add_messages
 
-    async def dies(*arguments: Any) -> None:
-        nonlocal added
-        if added == kept:
-            raise KeyboardInterrupt
-        added += 1
-        await add(*arguments)
+    async def dies(thread_id: str, messages: list[tuple[str, str]], run_id: str) -> None:
+        if kept:  # one alone: as releases before 0.3 left it, which added them one by one
+            await add(thread_id, messages[:kept], run_id)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(house.store, "add_message", dies)
+    monkeypatch.setattr(house.store, "add_messages", dies)
     with pytest.raises(KeyboardInterrupt):
         await house.ask(shop.crew, "What does a pen cost?", thread_id=thread.id, planner="rules")
     monkeypatch.undo()

@@ -8,7 +8,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from .statements import Line
-from .tables import MessageRow, RunRow, ThreadRow
+from .tables import RunRow, ThreadRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -76,14 +76,6 @@ def threads(limit: int) -> Select[Any]:
     """Conversations, the newest first."""
     asked = _chosen(ThreadRow.id, ThreadRow.created, ThreadRow.title)
     return asked.order_by(col(ThreadRow.number).desc()).limit(limit)
-
-
-def messages(thread_id: str) -> Select[Any]:
-    """The messages of a conversation, in order."""
-    asked = _chosen(
-        MessageRow.thread_id, MessageRow.role, MessageRow.content, MessageRow.at, MessageRow.run_id
-    )
-    return asked.where(col(MessageRow.thread_id) == thread_id).order_by(col(MessageRow.number))
 
 
 def _chosen(*columns: Any) -> Select[Any]:

@@ -33,6 +33,9 @@ THREAD = "INSERT INTO threads (id, created, title) VALUES (?, ?, ?) ON CONFLICT 
 TOUCH_THREAD = "UPDATE threads SET created = created WHERE id = ?"
 MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
 
+MESSAGES = "SELECT role, content, at, run_id FROM messages WHERE thread_id = ? ORDER BY number"
+"""Below the ORM, since every turn of a conversation reads them: building a select anew costs more than reading."""
+
 DROP_BLOBS = (
     "DELETE FROM blobs WHERE digest IN (SELECT digest FROM blob_refs WHERE run = ?) "
     "AND NOT EXISTS (SELECT 1 FROM blob_refs WHERE blob_refs.digest = blobs.digest AND blob_refs.run <> ?)"
