@@ -11,6 +11,8 @@ from typing import Any
 _PREFIX = "crewgraph_replies_"
 _LOOKED_AT = 4
 """Of the points that are near enough, so many may have lost their reply before no reply is found."""
+_LOOKED_AT_LOCALLY = 64
+"""Points of all places together. Where more are nearer than the one that is meant, it is a miss."""
 _CHECKED_EVERY = 256
 _KEPT = 0.9
 _PAGE = 1000
@@ -46,17 +48,18 @@ class Vectors:
         from qdrant_client import models
 
         self._make(collection, len(vector))
+        here = models.Filter(must=[models.FieldCondition(key="place", match=models.MatchValue(value=place))])
         found = self._client.query_points(
             collection,
             query=vector,
-            query_filter=models.Filter(
-                must=[models.FieldCondition(key="place", match=models.MatchValue(value=place))]
-            ),
-            limit=_LOOKED_AT,
+            # In this process a filter is asked of every point, in Python: six times the cost of the search itself.
+            query_filter=None if self.local else here,
+            limit=_LOOKED_AT_LOCALLY if self.local else _LOOKED_AT,
             score_threshold=threshold,
-            with_payload=["key"],
+            with_payload=["key", "place"],
         )
-        return [str((point.payload or {})["key"]) for point in found.points]
+        payloads = [point.payload or {} for point in found.points]
+        return [str(payload["key"]) for payload in payloads if payload["place"] == place][:_LOOKED_AT]
 
     def add(self, collection: str, place: str, vector: list[float], key: str) -> None:
         """Remember that the reply under `key` answers this question. The same key again takes the old one's place."""
