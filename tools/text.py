@@ -35,6 +35,8 @@ def normal(text: str) -> str:
 
 def language_of(text: str) -> Language:
     """Chinese where a fifth or more of the letters are Chinese characters, else English."""
+    if text.isascii():
+        return "en"
     letters = [c for c in text if c.isalpha()]
     return "zh" if letters and sum(bool(_CJK.match(c)) for c in letters) * 5 >= len(letters) else "en"
 
