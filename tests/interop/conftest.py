@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,16 +14,17 @@ from crewgraph.serving.client.answers import Checked
 from crewgraph.serving.engines import engine_client
 from crewgraph.serving.settings import Settings
 
+from .frameworks import installed, without
+
 HOME = ("127.0.0.1", "::1", "localhost")
-_WHERE = "it has an environment of its own: .ci/frameworks.sh makes it and runs these tests there"
 
 
 @pytest.fixture(scope="session")
 def crewai_here(tmp_path_factory: pytest.TempPathFactory) -> None:
     """CrewAI, told to keep its files in a folder of these tests."""
+    if not installed("crewai"):
+        pytest.skip(without("CrewAI"))
     os.environ["CREWAI_STORAGE_DIR"] = str(tmp_path_factory.mktemp("crewai"))
-    if importlib.util.find_spec("crewai") is None:
-        pytest.skip(f"CrewAI is not installed; {_WHERE}")
     from crewgraph.agents.interop.crewai import silence
 
     silence()
@@ -33,8 +33,8 @@ def crewai_here(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def autogen_here() -> None:
     """AutoGen."""
-    if importlib.util.find_spec("autogen_agentchat") is None:
-        pytest.skip(f"AutoGen is not installed; {_WHERE}")
+    if not installed("autogen"):
+        pytest.skip(without("AutoGen"))
 
 
 @pytest.fixture(scope="session")

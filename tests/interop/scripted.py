@@ -53,6 +53,18 @@ class Script(ModelClient):
         self.closed = True
 
 
+class Endless(Script):
+    """Answers every call with what `say` makes of it."""
+
+    def __init__(self, say: Callable[[ModelRequest], Turn]) -> None:
+        super().__init__()
+        self._say = say
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        self._turns.append(self._say)
+        return await super().complete(request)
+
+
 class Talker(ModelClient):
     """Talks until it is stopped; `talking` says how many calls are under way, `begun` and `stopped` when."""
 

@@ -13,7 +13,11 @@ from crewgraph.agents.model import Message, ModelClient, ModelReply, ModelReques
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.runtime.errors import EngineError, InvalidRequest
 
+from .frameworks import installed, without
 from .scripted import Script, Talker
+
+if not installed("autogen"):
+    pytest.skip(without("AutoGen"), allow_module_level=True)
 
 pytestmark = [
     pytest.mark.usefixtures("autogen_here"),

@@ -14,7 +14,11 @@ from crewgraph.agents.model import Message, ModelClient, ModelRequest, ToolCall
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.runtime.errors import ContextTooLong, EngineError, InvalidRequest
 
+from .frameworks import installed, without
 from .scripted import Script, Talker
+
+if not installed("crewai"):
+    pytest.skip(without("CrewAI"), allow_module_level=True)
 
 pytestmark = [
     pytest.mark.usefixtures("crewai_here"),
