@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from pydantic import JsonValue
@@ -26,8 +25,9 @@ from ..events import (
     TaskStarted,
 )
 from .redaction import REDACTED, Redactor
-from .row import EventRow, Packed, decode, encode, fields, link, packed, unpacked
+from .row import EventRow, decode, encode, fields, link
 from .steps import Step, StepIndex
+from .tasks import TaskIndex
 
 if TYPE_CHECKING:
     from ..store import RunRecord
@@ -66,15 +66,6 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Trouble:
-    """What went wrong with a task: how it failed for good, how often it was to be tried again, when that is due."""
-
-    failed: EventRow | None = None
-    attempts: int = 0
-    due: float = 0.0
-
-
 class Journal:
     """The journal of one run.
 
@@ -84,10 +75,9 @@ class Journal:
     """
 
     __slots__ = (  # thousands of runs may be under way at once
-        "_began", "_finished_tasks", "_given_back", "_just_resumed", "_last", "_link",
-        "_notes", "_secret", "_seq", "_sink", "_started", "_started_tasks",
-        "_task_costs", "_troubles", "added", "charged", "end", "forked", "plan", "read_only", "record",
-        "redactor", "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
+        "_began", "_given_back", "_just_resumed", "_last", "_link", "_notes", "_secret", "_seq", "_sink", "_started",
+        "_task_costs", "_tasks", "added", "charged", "end", "forked", "plan", "read_only", "record", "redactor",
+        "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
     )  # fmt: skip
 
     def __init__(
@@ -123,9 +113,7 @@ class Journal:
         """Whether this run goes on from another one."""
         self.stopped = False
         """Whether a replay has come to where its run ended in the middle of a task."""
-        self._started_tasks: dict[str, EventRow] = {}
-        self._finished_tasks: dict[str, Packed] = {}
-        self._troubles: dict[str, _Trouble] = {}
+        self._tasks = TaskIndex(replay=read_only)
         self._notes: dict[tuple[str, str], int] = {}
         self._seq = 0
         self._link = b""
@@ -238,31 +226,28 @@ class Journal:
 
     def finished_task(self, task_id: str) -> TaskFinished | None:
         """How a task ended, if it has."""
-        row = self._finish_of(task_id)
+        row = self._tasks.finished(task_id)
         return cast(TaskFinished, decode(row)) if row is not None else None
 
     def start_of_task(self, task_id: str) -> EventRow | None:
         """The event with which a task last began, if it has."""
-        return self._started_tasks.get(task_id)
+        return self._tasks.started(task_id)
 
     def failed_task(self, task_id: str) -> EventRow | None:
         """The event with which a task failed for good, if that was its end."""
-        trouble = self._troubles.get(task_id)
-        return trouble.failed if trouble is not None else None
+        return self._tasks.failed(task_id)
 
     def end_of_task(self, task_id: str) -> EventRow | None:
         """The event with which a task ended, if it has."""
-        return self._finish_of(task_id) or self.failed_task(task_id)
+        return self._tasks.finished(task_id) or self._tasks.failed(task_id)
 
     def failed_attempts(self, task_id: str) -> int:
         """How often the task has failed and was to be tried again, since it last ended."""
-        trouble = self._troubles.get(task_id)
-        return trouble.attempts if trouble is not None else 0
+        return self._tasks.attempts(task_id)
 
     def retry_due(self, task_id: str) -> float:
         """When the next attempt of a task that failed is due, in seconds since the epoch; 0.0 where none is."""
-        trouble = self._troubles.get(task_id)
-        return trouble.due if trouble is not None else 0.0
+        return self._tasks.retry_due(task_id)
 
     def task_cost(self, task_id: str) -> Cost:
         """What the finished steps of one task have used."""
@@ -374,29 +359,9 @@ class Journal:
             self.spent += cost
             self._task_costs[task_id] = self._task_costs.get(task_id, _NOTHING) + cost
 
-    def _finish_of(self, task_id: str) -> EventRow | None:
-        kept = self._finished_tasks.get(task_id)
-        return unpacked(kept)[0] if kept is not None else None
-
     def _note_end(self, row: EventRow) -> None:
+        self._tasks.record(row)
         match row.kind:
-            case "task_started":
-                if self.read_only:  # only a replay asks when a task began
-                    self._started_tasks[row.task_id] = row
-                if (trouble := self._troubles.get(row.task_id)) is not None:
-                    trouble.failed = None
-            case "task_finished":
-                self._finished_tasks[row.task_id] = (row,) if self.read_only else packed([row])
-                if (trouble := self._troubles.get(row.task_id)) is not None:
-                    trouble.failed, trouble.attempts = None, 0
-            case "task_erred":
-                self._finished_tasks.pop(row.task_id, None)
-                trouble = self._troubles.setdefault(row.task_id, _Trouble())
-                trouble.failed, trouble.attempts = row, 0
-            case "task_retried":
-                trouble = self._troubles.setdefault(row.task_id, _Trouble())
-                trouble.attempts += 1
-                trouble.due = row.at + fields(row).get("wait", 0.0)
             case "run_finished" | "run_erred" | "run_cancelled" | "run_paused":
                 self.end = row
             case "run_resumed":
