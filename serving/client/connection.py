@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from urllib.parse import urlsplit
 
-from ...runtime.errors import EngineError, EngineTimeout, EngineUnreachable, NotAnEngine, StreamBroken
+from ...runtime.errors import (
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    KeyRefused,
+    NotAnEngine,
+    StreamBroken,
+)
 from .dialects.dialect import Call
 from .refusals import BUSY, busy
 from .transport import faults
@@ -40,7 +46,7 @@ class Connection:
 
     def __init__(self, base_url: str, *, api_key: str | None, read_timeout_s: float, attempts: int) -> None:
         self.base_url = base_url
-        self._headers = (("Authorization", f"Bearer {api_key}"),) if api_key else ()
+        self._key = api_key.strip() if api_key else None
         self._read_timeout_s = read_timeout_s
         self._attempts = attempts
         self._pool: Pool | None = None
@@ -116,7 +122,7 @@ class Connection:
         headers = call.headers
         if attempt > 1:  # the first may still be known to the engine under its id
             headers = tuple((n, f"{v}.{attempt}" if n == _REQUEST_ID else v) for n, v in headers)
-        path = call.path if call.at_root else pool.address.root + call.path
+        path = (pool.address.root if call.at_root else pool.address.base) + call.path
         head = pool.address.head(call.method, path, None if call.body is None else len(call.body), headers)
         wire = await pool.wire(fresh=fresh, deadline=deadline)
         body, kept = b"", False
@@ -165,15 +171,17 @@ class Connection:
     def _ready(self) -> Pool:
         if self._closed:
             raise self.error_of(faults.Closed("closed"))
+        if self._key is not None and not (self._key.isascii() and self._key.isprintable()):
+            raise KeyRefused(
+                f"The key for the engine at {self.base_url} holds what no header can carry; "
+                "set CREWGRAPH_MODEL_KEY to a valid one."
+            )
         if self._pool is None:
+            headers = (("Authorization", f"Bearer {self._key}"),) if self._key else ()
             try:
-                self._pool = Pool(Address(self.base_url, self._headers))
+                self._pool = Pool(Address(self.base_url, headers))
             except ValueError as error:
-                raise EngineError(
-                    f"{self.base_url!r} is not a URL; give one like http://127.0.0.1:8000/v1."
-                    if urlsplit(self.base_url).scheme not in ("http", "https") or "URL" in str(error)
-                    else str(error)
-                ) from error
+                raise EngineError(str(error)) from error
         return self._pool
 
     def _unreachable(self, why: str) -> str:

@@ -64,14 +64,18 @@ class Known:
         """Names of the models that the engine lists just now, the default first."""
         url = self._connection.base_url
         dialect = self._dialect or dialect_of("openai")
+        call = dialect.listing()
         try:
-            body = await self._connection.ask(dialect.listing(), deadline=deadline)
+            body = await self._connection.ask(call, deadline=deadline)
+            if self._dialect is None:
+                dialect = dialect_of(kind_of(body), self._extra)
+                if dialect.listing() != call:
+                    body = await self._connection.ask(dialect.listing(), deadline=deadline)
+                self._dialect = dialect
         except Refused as refused:
             if refused.status in (404, 405):
                 raise no_api(url, refused.status, refused.body) from None
             raise refusal(url, refused.status, refused.body, model="", request=None) from None
-        if self._dialect is None:
-            self._dialect = dialect = dialect_of(kind_of(body), self._extra)
         self._listed = {served.name: served for served in dialect.listed(body)}
         names = list(self._listed)
         return [

@@ -9,17 +9,27 @@ _SAFE_IN_PATH = "/:@!$&'()*+,;=~-._?%"
 
 
 class Address:
-    """Where a server is. Raises `ValueError`: the URL is none that can be connected to."""
+    """Where a server is: `base` is the path of its API, `root` what stands before ``/v1``.
+
+    Raises:
+        ValueError: the URL is none that can be connected to, or a header cannot be sent.
+    """
 
     def __init__(self, url: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no http or https URL")
-        self.tls = parts.scheme == "https"
-        self.host = parts.hostname
-        self.port = parts.port or (443 if self.tls else 80)
-        self.root = quote(parts.path.rstrip("/"), safe=_SAFE_IN_PATH)
-        shown = f"[{self.host}]" if ":" in self.host else self.host.encode("idna").decode()
+        wrong = f"{url!r} is not a URL; give one like http://127.0.0.1:8000/v1."
+        try:
+            parts = urlsplit(url)
+            self.tls = parts.scheme == "https"
+            self.port = parts.port or (443 if self.tls else 80)
+            self.host = parts.hostname or ""
+            name = self.host if ":" in self.host else self.host.encode("idna").decode()
+        except ValueError as error:
+            raise ValueError(wrong) from error
+        if parts.scheme not in ("http", "https") or not self.host:
+            raise ValueError(wrong)
+        self.base = parts.path.rstrip("/")
+        self.root = self.base.removesuffix("/v1")
+        shown = f"[{name}]" if ":" in name else name
         usual = self.port == (443 if self.tls else 80)
         fixed = (
             ("Host", shown if usual else f"{shown}:{self.port}"),
@@ -48,5 +58,5 @@ def header_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
     """Header lines as they are sent. Raises `ValueError`: a value holds what no header may."""
     for name, value in headers:
         if not (value.isascii() and value.isprintable()):
-            raise ValueError(f"The header {name} cannot carry {value!r}; give plain ASCII text.")
+            raise ValueError(f"The header {name} can only carry plain ASCII text, and was given other.")
     return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("ascii")
