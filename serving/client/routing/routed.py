@@ -11,6 +11,7 @@ from ....agents.model import Embeddings, ModelClient, ModelDelta, ModelReply, Mo
 from ....agents.wrapping import Wrapping
 from ....runtime.errors import EngineError, InvalidInput, InvalidRequest, ModelError
 from .replicas.choosing import Choosing, Policy, choosing
+from .replicas.moving import Moved
 from .replicas.replica import Replica
 from .replicas.vigil import Vigil
 from .replicas.way import Openings, Patience, Way
@@ -26,7 +27,8 @@ class Routed(ModelClient):
     request begins, unless it is clearly busier), or a function. A replica that fails several times in a row is left
     alone for a while (`Breaker`). A call that fails for its engine's sake is tried on another replica first, as often
     as `patience` says. A stream that breaks off goes on elsewhere: its reader gets each piece of text once. One that is
-    silent for `silence_s` is given up if its engine does not answer a probe. Loads are read when a request comes and
+    silent for `silence_s` is given up if its engine does not answer a probe. When an engine is back, streams that have
+    not begun elsewhere are shared with it. Loads are read when a request comes and
     the last reading is older than `fresh_s`; the next request has the use of it.
 
     Raises what the last engine raised, or `StreamBroken` where a reply had begun and there was no way to go on. A
@@ -122,6 +124,7 @@ class Routed(ModelClient):
                 except EngineError as error:
                     raise told.error(error, asking) from error
                 vigil = Vigil(replica, self._silence_s)
+                self._openings.unbegun.add(replica, vigil)
                 try:
                     with replica.attempt(request, asking.request) as attempt:
                         async with aclosing(replica.client.stream(asking.request)) as pieces:
@@ -130,13 +133,17 @@ class Routed(ModelClient):
                                     delta = await anext(pieces, None)
                                 if delta is None:
                                     raise unfinished(replica.name)
-                                attempt.began()
+                                if not attempt.begun:
+                                    self._openings.unbegun.discard(replica, vigil)
+                                    attempt.began()
                                 attempt.whole = delta.reply is not None
                                 new = asking.take(delta)
                                 if new is not None:
                                     yield new
                                 if delta.reply is not None:
                                     return
+                except Moved as signal:
+                    way.goes_to(signal.to)
                 except Deviated as signal:
                     told.deviated(asking)
                     if not way.stays(replica):
@@ -146,6 +153,7 @@ class Routed(ModelClient):
                     if not way.goes_on(replica, error, asking.request):
                         raise told.error(error, asking) from error
                 finally:
+                    self._openings.unbegun.discard(replica, vigil)
                     await vigil.aclose()
         finally:
             await _end(looking)

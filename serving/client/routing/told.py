@@ -39,6 +39,16 @@ class Told:
         """What the reader has."""
         return "".join(self._pieces)
 
+    @property
+    def tokens_to_go_on(self) -> int:
+        """The tokens of the text so far, without space at its end: that is not sent, and so comes again."""
+        after = 0
+        for piece in reversed(self._pieces):
+            if piece.strip():
+                break
+            after += 1
+        return self._tokens - after
+
     def ask(self, *, other_model: bool = False) -> Asking:
         """The next attempt. `other_model`: the same text is not to be expected from it."""
         on = self.begun and not self.bound and (other_model or not self._same)
@@ -96,7 +106,7 @@ class Asking:
         self._told = told
         self.on = on
         self.tokens = 0
-        self.went_before = told._tokens if on else 0
+        self.went_before = told.tokens_to_go_on if on else 0
         self._has = "" if on else told.text
         self._at = 0
         self._seam = False
@@ -145,6 +155,8 @@ class Asking:
         text = self._told.text
         begun = text.rstrip()
         self._seam = begun != text
+        if not begun:
+            return asked
         messages = asked.messages
         if asked.continue_last and messages:
             *earlier, last = messages

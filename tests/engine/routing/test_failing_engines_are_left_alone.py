@@ -24,7 +24,7 @@ from crewgraph.runtime.errors import (
 from crewgraph.serving.client.routing import Breaker, Patience, Replica, Routed
 
 from ...clock import run_on_virtual_clock
-from .conftest import HANGS, WHOLE, Act, Faulty, asked, breaks, fails
+from .conftest import HANGS, WHOLE, Act, Faulty, asked, breaks, fails, read
 
 
 def timed(work: Coroutine[Any, Any, Any]) -> tuple[Any, float]:
@@ -149,6 +149,30 @@ def test_all_that_wait_for_an_engine_go_when_the_first_has_seen_that_it_lives() 
 
     replies, _ = timed(use())
     assert [reply.text for reply in replies] == ["fine"] * 30
+
+
+def test_an_engine_that_is_back_gets_its_share_of_what_waits_elsewhere() -> None:
+    back, slow = Faulty("fine", breaks(0), WHOLE), Faulty("slow", Act(wait_s=1000))
+
+    async def use() -> list[str]:
+        breaker = Breaker(failures=1, pause_s=1.0)
+        routed = Routed([Replica("back", back, breaker=breaker), Replica("slow", slow)], policy="weighted")
+        calls = [asyncio.create_task(read(routed, asked(str(n)))) for n in range(20)]
+        await asyncio.sleep(0)
+        back_first = asyncio.create_task(_later(routed, 5))
+        done = await asyncio.gather(*calls)
+        await back_first
+        return [text for text, _ in done]
+
+    texts, _ = timed(use())
+    # Of 22 under way it gets 11: the one by which it was found to be back, the last of the two, and 9 of the 20.
+    assert sorted(texts) == ["fine"] * 9 + ["slow"] * 11
+    assert (back.open, slow.open) == (0, 0)
+
+
+async def _later(routed: Routed, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await asyncio.gather(*(read(routed, asked("later")) for _ in range(2)))
 
 
 def test_while_no_engine_takes_requests_a_call_waits_so_long_and_no_longer() -> None:

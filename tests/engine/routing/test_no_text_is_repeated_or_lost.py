@@ -167,6 +167,15 @@ async def test_space_at_the_seam_is_there_once() -> None:
         assert text == "line\n\n" + next_piece.strip() + "!"
 
 
+async def test_a_reply_of_which_there_is_only_space_begins_anew() -> None:
+    two = Faulty(lambda _: ["\n", "text"])
+    text, _ = await read(
+        over(Faulty(lambda _: ["\n", "x"], breaks(1)), two), asked(seed=None, temperature=1.0)
+    )
+    assert text == "\ntext"
+    assert two.requests == [asked(seed=None, temperature=1.0)]
+
+
 async def test_a_reply_that_lost_only_its_end_is_not_asked_for_when_it_is_full() -> None:
     one, two = Faulty(words("a b c d"), breaks(4)), Faulty("never")
     text, reply = await read(over(one, two), asked(temperature=1.0, seed=None, max_tokens=4))

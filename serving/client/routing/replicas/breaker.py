@@ -37,11 +37,16 @@ class Breaker:
             return True
         return False
 
-    def began(self) -> None:
-        """An answer has begun. One that was to see lets others through, but the next failure counts as the last."""
-        if self.state == "half-open":
-            self.state = "closed"
-            self._failures = self._most - 1
+    def began(self) -> bool:
+        """An answer has begun: where one was to see, others go through, but the next failure counts as the last.
+
+        True: so it was.
+        """
+        if self.state != "half-open":
+            return False
+        self.state = "closed"
+        self._failures = self._most - 1
+        return True
 
     def succeeded(self) -> None:
         """An answer was whole."""

@@ -20,6 +20,9 @@ from ..faults import blamed
 from .breaker import Breaker
 from .load import Load, Watch
 
+Listener = Callable[["Replica", bool], None]
+"""Told that a replica may be free now, and whether it has just come back from having been left alone."""
+
 _GONE = (TimeoutError, EngineUnreachable, EngineTimeout, StreamBroken)
 _REST_S = 0.25
 _LONGEST_REST_S = 8.0
@@ -49,7 +52,7 @@ class Replica:
         self.in_flight = 0
         self.load = Load()
         self.last_error = ""
-        self.listeners: list[Callable[[], None]] = []
+        self.listeners: list[Listener] = []
         self._watch = watch
         self._probe_s = probe_s
         self._probing = asyncio.Lock()
@@ -145,13 +148,14 @@ class Replica:
             raise
         self._others = max(0, self.load.running + self.load.waiting - self.in_flight)
 
-    def changed(self) -> None:
-        """Tell the routers that it may be free now."""
+    def changed(self, *, back: bool = False) -> None:
+        """Tell the routers that it may be free now; `back`: that it lives again."""
         for listener in self.listeners:
-            listener()
+            listener(self, back)
 
     def _judge(self, attempt: Attempt, now: float, trial: bool) -> None:
         if attempt.whole:
+            attempt.began()
             self._rest_s = _REST_S
             self.breaker.succeeded()
         else:
@@ -169,13 +173,12 @@ class Attempt:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
-        self._begun = False
+        self.begun = False
         self.whole = False
 
     def began(self) -> None:
         """The first piece of an answer is there."""
-        if not self._begun:
-            self._begun = True
-            if self._replica.breaker.state != "closed":
-                self._replica.breaker.began()
-                self._replica.changed()
+        if not self.begun:
+            self.begun = True
+            if self._replica.breaker.began():
+                self._replica.changed(back=True)

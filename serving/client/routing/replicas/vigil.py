@@ -41,6 +41,10 @@ class Vigil:
             self._probe.cancel()  # something came meanwhile
             self._timer = self._loop.call_later(self._silence_s, self._due)
 
+    def break_off(self, error: Exception) -> None:
+        """End the wait for another reason."""
+        self._wait.break_off(error)
+
     async def aclose(self) -> None:
         """End the watch; nothing of it is left."""
         if self._timer is not None:

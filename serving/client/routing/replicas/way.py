@@ -12,6 +12,7 @@ from .....agents.model import ModelRequest
 from .....runtime.errors import EngineUnreachable, InvalidRequest, KeyRefused, ModelError, UnknownModel
 from ..faults import elsewhere
 from .choosing import Choosing
+from .moving import Unbegun
 from .replica import Replica
 
 
@@ -35,6 +36,7 @@ class Openings:
 
     def __init__(self, replicas: Sequence[Replica]) -> None:
         self.replicas = replicas
+        self.unbegun = Unbegun()
         self._waiters: set[asyncio.Future[None]] = set()
         for replica in replicas:
             replica.listeners.append(self._tell)
@@ -58,7 +60,9 @@ class Openings:
             if self._tell in replica.listeners:
                 replica.listeners.remove(self._tell)
 
-    def _tell(self) -> None:
+    def _tell(self, replica: Replica, back: bool) -> None:
+        if back:
+            self.unbegun.share(replica, self.replicas)
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -78,12 +82,17 @@ class Way:
     _attempts: int = 0
     _rounds: int = 0
     _waited_s: float = 0.0
+    _to: Replica | None = None
 
     async def next(self) -> Replica:
         """The replica to try now. Raises `EngineUnreachable`: none has taken requests for too long."""
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
+            if self._to is not None:
+                to, self._to = self._to, None
+                if to.free_at <= now:
+                    return to
             left = [r for r in self.openings.replicas if r.name not in self._refused]
             able = [r for r in left if r.free_at <= now]
             fresh = [r for r in able if r.name not in self._tried]
@@ -121,6 +130,11 @@ class Way:
         """Let it be tried again at once, for it did not fail. Whether an attempt is left."""
         self._tried.discard(replica.name)
         return self._attempts < self.patience.attempts
+
+    def goes_to(self, replica: Replica) -> None:
+        """It was moved there, which is no attempt of its own."""
+        self._tried.clear()
+        self._to = replica
 
     def _pause(self) -> float:
         self._rounds += 1
