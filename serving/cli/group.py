@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "bisect": Entry("past.bisect", "Find the step that made a run's answer wrong."),
     "runs": Entry("kept.runs", "List runs; export, import, verify, prune, delete them."),
     "threads": Entry("kept.threads", "List conversations, and delete them."),
+    "cache": Entry("cache", "Show how many replies of models are kept, and take them away."),
     "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
     "engine": Entry("engine", "Pull, start, stop and list model engines.", frozenset({"--model"})),
     "doctor": Entry("doctor", "Check this installation and say what to do about problems."),

@@ -19,7 +19,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 COMMANDS = (
     *("run", "chat", "serve", "resume", "questions", "answer"),
-    *("show", "replay", "fork", "diff", "bisect", "runs", "threads", "worker", "engine", "doctor"),
+    *("show", "replay", "fork", "diff", "bisect", "runs", "threads", "cache", "worker", "engine", "doctor"),
 )
 
 

@@ -33,6 +33,11 @@ class ReplyStore(Protocol):
     name: str
     """What it is, for people; never with a password in it."""
 
+    @property
+    def there(self) -> bool:
+        """Whether there is anything to look into: a file may not have been made yet."""
+        ...
+
     async def get(self, key: str) -> bytes | None:
         """The value under this key; None where there is none, or its time is over."""
         ...

@@ -29,7 +29,7 @@ class Vectors:
 
         self.local = "://" not in str(where)
         if not self.local:
-            self._client = QdrantClient(url=str(where))
+            self._client = QdrantClient(url=str(where), check_compatibility=False)
         elif str(where) == ":memory:":
             self._client = QdrantClient(":memory:")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,23 @@ def test_a_threshold_that_is_no_cosine_is_refused() -> None:
     for wrong in (0, -1, 1.01):
         with pytest.raises(InvalidInput, match="cosine"):
             Semantic(Worded(), threshold=wrong)
+
+
+async def test_a_folder_that_another_one_uses_or_a_server_that_is_away_costs_no_call(tmp_path: Path) -> None:
+    holder = Semantic(Worded(), tmp_path / "questions")
+    assert await holder.count() == 0
+    for where in (tmp_path / "questions", "http://127.0.0.1:1"):
+        cached = Cached(Numbered(), open_cache("memory://"), semantic=Semantic(Worded(), where))
+        assert await said(cached, question(FRANCE)) == "reply 1"
+        assert await said(cached, question(FRANCE)) == "reply 1"
+        assert (cached.tally.semantic_errors, cached.tally.exact) == (1, 1)
+        await cached.aclose()
+    await holder.aclose()
+
+
+async def test_closing_twice_is_fine_and_leaves_no_thread() -> None:
+    semantic = Semantic(Worded())
+    await semantic.count()
+    await semantic.aclose()
+    await semantic.aclose()
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("crewgraph-semantic")]

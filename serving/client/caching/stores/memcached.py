@@ -35,6 +35,8 @@ class MemcachedStore:
     only ours, so clearing begins a new age, and what is of an older one is not given any more.
     """
 
+    there = True
+
     def __init__(self, host: str, port: int) -> None:
         self.name = f"memcached://{host}:{port}"
         self._client: Any = import_module("pymemcache.client.base").PooledClient(

@@ -15,6 +15,7 @@ class MemoryStore:
     """At most `max_bytes`; what was not asked for longest gives way."""
 
     name = "memory"
+    there = True
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

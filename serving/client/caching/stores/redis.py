@@ -19,6 +19,8 @@ _CONNECTIONS = 16
 class RedisStore:
     """Each entry is a key of its own. How much may be kept is the server's `maxmemory`."""
 
+    there = True
+
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.name = (

@@ -48,6 +48,11 @@ class SqliteStore:
         self._inode = 0
         self._touched: dict[str, float] = {}
 
+    @property
+    def there(self) -> bool:
+        """Whether the file has been made."""
+        return self._path.exists()
+
     async def get(self, key: str) -> bytes | None:
         """The value under this key."""
         return await self._ask(lambda connection: self._get(connection, key))
