@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Real vLLM, end to end: install it, serve the default model, run the tests marked `vllm`, stop it.
+# Real vLLM, end to end: install it, serve the default model with two adapters, run the tests marked `vllm`, stop it;
+# then those tests that start vLLM themselves.
 # Usage: .ci/vllm.sh [pytest arguments]. CREWGRAPH and PYTHON name other programs than those of .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,12 +13,19 @@ step 'installing vLLM'
 "$crewgraph" engine install vllm
 
 step 'starting vLLM'
-trap '"$crewgraph" engine stop vllm' EXIT
-"$crewgraph" engine start vllm
+adapters=$(mktemp -d)
+trap '"$crewgraph" engine stop vllm; rm -rf "$adapters"' EXIT
+"$python" tests/engine/making_adapters.py "$adapters" odd strange
+"$crewgraph" engine start vllm --adapter odd="$adapters/odd" --adapter strange="$adapters/strange"
 CREWGRAPH_TEST_VLLM_URL=$("$crewgraph" engine status vllm --json |
   "$python" -c 'import json, sys; print(json.load(sys.stdin)["url"])')
 export CREWGRAPH_TEST_VLLM_URL
 
 step 'testing against vLLM'
-"$python" -m pytest -m vllm "$@"
+"$python" -m pytest -m vllm --ignore tests/engine/vllm "$@"
+"$crewgraph" engine status vllm
+"$crewgraph" engine stop vllm
+
+step 'testing vLLM as crewgraph keeps it'
+"$python" -m pytest -m vllm tests/engine/vllm "$@"
 step 'done'

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ....runtime.errors import EngineError
 from ...settings import Settings
+from ..hardware import find_gpus
 from ..locks import locked
 from ..models.download import find_uv
 from ..models.files import PulledModel, pull_model
@@ -46,7 +47,7 @@ async def install_vllm(settings: Settings, *, on_progress: OnProgress = unseen) 
     place = VllmPlace.of(settings)
     async with locked(settings.engines_dir / "vllm-install.lock"):
         if not place.done.exists():
-            build = "cuda" if await has_nvidia_gpu() else "cpu"
+            build = "cuda" if await find_gpus() else "cpu"
             _require_space(settings.engines_dir, _NEEDED_BYTES[build])
             record = await _install(place, build, on_progress)
             on_progress(Progress("installing vLLM: trying it"))
@@ -56,18 +57,6 @@ async def install_vllm(settings: Settings, *, on_progress: OnProgress = unseen) 
             await _convert(await pull_model(settings, on_progress=on_progress), place, on_progress)
     found: dict[str, str] = json.loads(place.done.read_text())
     return found
-
-
-async def has_nvidia_gpu() -> bool:
-    """Whether the NVIDIA driver lists a GPU."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return False
-    process = await asyncio.create_subprocess_exec(
-        tool, "-L", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    listed, _ = await process.communicate()
-    return process.returncode == 0 and b"GPU" in listed
 
 
 async def _install(place: VllmPlace, build: str, on_progress: OnProgress) -> dict[str, str]:

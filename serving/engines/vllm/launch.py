@@ -53,6 +53,7 @@ def launch(hardware: Hardware, model: ModelShape, wishes: LaunchWishes) -> list[
         *((wishes.path,) if hardware.gpus else ("--model", wishes.path)),
         *("--served-model-name", wishes.name, "--host", "127.0.0.1", "--port", wishes.port),
         *("--enable-prefix-caching", "--enable-prompt-tokens-details", "--scheduling-policy", "priority"),
+        "--disable-uvicorn-access-log",  # a line for every question after its health would bury all others
         # A small model under a grammar with unbounded whitespace writes newlines to the end.
         *("--structured-outputs-config", json.dumps({"backend": "xgrammar", "disable_any_whitespace": True})),
         *(_on_gpus(hardware, model, wishes) if hardware.gpus else _on_cpus(model, wishes)),
