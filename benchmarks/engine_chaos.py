@@ -163,7 +163,7 @@ def over(one: Engine, two: Engine, broken_url: str) -> ModelClient:
 
 
 async def measured(quick: bool, models: Path) -> Figures:
-    tokens, timeout_s, rounds = (12, 45.0, 1) if quick else (24, 240.0, 3)
+    tokens, timeout_s, rounds = (12, 45.0, 1) if quick else (18, 240.0, 3)
     outcomes: list[Outcome] = []
     undisturbed_wrong = 0
     done: list[str] = []
