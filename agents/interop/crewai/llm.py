@@ -64,7 +64,7 @@ class CrewgraphLLM(BaseLLM):  # type: ignore[misc]  # Any where CrewAI is not in
 
         CrewAI adds the LLMs of a crew's agents up, and one that several agents share as often as there are agents.
         """
-        twin = self.model_copy()
+        twin: CrewgraphLLM = self.model_copy()
         twin._token_usage = dict.fromkeys(self._token_usage, 0)
         return twin
 
