@@ -22,6 +22,8 @@ from .tally import Tally
 _STORE_PATIENCE_S = 1.0
 _SEMANTIC_PATIENCE_S = 10.0
 """The first search loads Qdrant's client, and perhaps the embedding model."""
+_MOMENT_S = 0.001
+"""What is left when a clock rings is not always nothing; no call is made for less."""
 _LARGEST = 1_000_000
 """Bytes of a reply that is kept: no store of those there are refuses it."""
 
@@ -40,8 +42,10 @@ class _Asked:
         if self.until is None:
             return self.request
         left = self.until - asyncio.get_running_loop().time()
-        if left <= 0:
-            raise late(self.request)
+        if left <= _MOMENT_S:
+            raise EngineTimeout(
+                f"The reply was not whole within {self.request.timeout_s:g} s: allow more, or ask for less."
+            ) from None
         return replace(self.request, timeout_s=left)
 
 
@@ -106,7 +110,9 @@ class Cached(Wrapping):
                 async with asyncio.timeout_at(asked.until if joined else None):
                     reply, free = await flight.whole()
             except TimeoutError:
-                raise late(request) from None
+                if joined:
+                    asked.left()
+                raise
             except EngineTimeout:
                 if not joined:
                     raise
@@ -139,7 +145,9 @@ class Cached(Wrapping):
                             yield delta
                 return
             except TimeoutError:
-                raise late(request) from None
+                if joined:
+                    asked.left()
+                raise
             except EngineTimeout:
                 if not joined:
                     raise
@@ -297,13 +305,6 @@ class Cached(Wrapping):
 
     def _semantic_failed(self) -> None:
         self.tally.semantic_errors += 1
-
-
-def late(request: ModelRequest) -> EngineTimeout:
-    """What a caller is told whose time was over while it waited for a call of somebody else."""
-    return EngineTimeout(
-        f"The reply was not whole within {request.timeout_s:g} s: allow more, or ask for less."
-    )
 
 
 def _beyond(given: str, seen: str, piece: str) -> str:

@@ -40,7 +40,7 @@ class Patience:
                 said = str(error) or f"no answer within {self._seconds:g} s"
                 _log.warning("%s cannot be used, calls go on without it: %s", self._what, said)
             return None
-        if self._down:
+        if self._down and not always:
             self._down, self._rests_until = False, 0.0
             _log.warning("%s can be used again.", self._what)
         return found

@@ -94,6 +94,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"tools": (ToolSpec("f", "", {}),)},
     {"tool_choice": "none"},
     {"adapter": "role"},
+    {"continue_last": True},
     {"schema": {"properties": {"a": {}, "b": {}}}},
     {"schema": {"properties": {"b": {}, "a": {}}}},
 )

@@ -192,6 +192,10 @@ def test_a_threshold_that_is_no_cosine_is_refused() -> None:
             Semantic(Worded(), threshold=wrong)
 
 
+# Qdrant's client leaves the lock file that it could not lock to the garbage collector.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*questions/.lock:pytest.PytestUnraisableExceptionWarning"
+)
 async def test_a_folder_that_another_one_uses_or_a_server_that_is_away_costs_no_call(tmp_path: Path) -> None:
     holder = Semantic(Worded(), tmp_path / "questions")
     assert await holder.count() == 0

@@ -148,6 +148,19 @@ async def _whole(cached: Cached) -> ModelReply:
     return (await streamed(cached.stream(ask())))[1]
 
 
+@pytest.mark.parametrize("timeout_s", [None, 60])
+async def test_an_error_of_another_kind_stays_what_it_is(timeout_s: float | None) -> None:
+    class Odd(ScriptedModel):
+        async def complete(self, request: ModelRequest) -> ModelReply:
+            await asyncio.sleep(0)
+            raise TimeoutError("of the inner client's own")
+
+    cached = Cached(Odd(), open_cache("memory://"))
+    calls = (cached.complete(ask(timeout_s=timeout_s)) for _ in range(3))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert {str(outcome) for outcome in outcomes} == {"of the inner client's own"}
+
+
 async def test_a_stream_that_ends_without_its_reply_is_broken() -> None:
     class Broken(ScriptedModel):
         async def stream(self, request: ModelRequest):  # type: ignore[no-untyped-def]  # as the base
