@@ -50,6 +50,7 @@ class Connection:
         self._read_timeout_s = read_timeout_s
         self._attempts = attempts
         self._pool: Pool | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def begin(self, call: Call, *, reader: Reader | None = None, deadline: float | None = None) -> Wire:
@@ -86,7 +87,7 @@ class Connection:
                 error = busy(self.base_url, status, body, asked)
                 if last:
                     raise error
-                wait = max(delay, asked) * random.uniform(0.5, 1.0) if asked <= delay else asked
+                wait = max(delay * random.uniform(0.5, 1.0), asked * random.uniform(1.0, 1.25))
             aged = False
             if deadline is not None and asyncio.get_running_loop().time() + wait >= deadline:
                 raise error
@@ -106,7 +107,7 @@ class Connection:
     async def aclose(self) -> None:
         """Close every connection."""
         self._closed = True
-        if self._pool is not None:
+        if self._pool is not None and self._loop is asyncio.get_running_loop():
             await self._pool.aclose()
 
     async def _once(
@@ -176,12 +177,14 @@ class Connection:
                 f"The key for the engine at {self.base_url} holds what no header can carry; "
                 "set CREWGRAPH_MODEL_KEY to a valid one."
             )
-        if self._pool is None:
+        loop = asyncio.get_running_loop()
+        if self._pool is None or self._loop is not loop:  # the connections of a loop end with it
             headers = (("Authorization", f"Bearer {self._key}"),) if self._key else ()
             try:
                 self._pool = Pool(Address(self.base_url, headers))
             except ValueError as error:
                 raise EngineError(str(error)) from error
+            self._loop = loop
         return self._pool
 
     def _unreachable(self, why: str) -> str:

@@ -110,7 +110,7 @@ class HttpModelClient(ModelClient):
         call = dialect.embedding(texts, model=name)
         if call is None:
             raise EngineError(f"The engine at {self.base_url} makes no embeddings; ask one that does.")
-        made = dialect.embedded(await self._known.ask(call, model=name))
+        made = dialect.embedded(await self._known.ask(call, model=name, what="embeddings"))
         if len(made.vectors) != len(texts):
             raise ModelError(
                 f"The engine at {self.base_url} gave {len(made.vectors)} vectors for {len(texts)} texts."

@@ -7,8 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...agents.model import ModelRequest
-from ...runtime.errors import EngineError, EngineTimeout, EngineUnreachable, StreamBroken, UnknownModel
+from ...runtime.errors import (
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    NotAnEngine,
+    StreamBroken,
+    UnknownModel,
+)
 from .connection import Connection, Refused
+from .dialects.answers import error_text
 from .dialects.dialect import Call, Dialect, EngineKind, Served
 from .dialects.kinds import dialect_of, kind_of
 from .refusals import no_api, no_model, no_room, refusal
@@ -112,12 +120,18 @@ class Known:
         except (Refused, EngineError):
             return served
 
-    async def ask(self, call: Call, *, model: str) -> bytes:
-        """The answer to a call that is no chat. Raises `EngineError`."""
+    async def ask(self, call: Call, *, model: str, what: str) -> bytes:
+        """The answer to a call for `what`, which not every engine can do. Raises `EngineError`."""
         try:
             return await self._connection.ask(call)
         except Refused as refused:
-            raise await self.error_of(refused, model, None) from None
+            error = await self.error_of(refused, model, None)
+            if refused.status == 501 or isinstance(error, NotAnEngine):
+                error = EngineError(
+                    f"The engine at {self._connection.base_url} makes no {what} with {model} ({refused.status}: "
+                    f"{error_text(refused.body)}); ask one that does."
+                )
+            raise error from None
 
     async def count(self, request: ModelRequest, model: str, deadline: float | None = None) -> int | None:
         """The tokens of a request's messages; None where the engine cannot count."""

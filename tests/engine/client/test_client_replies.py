@@ -141,10 +141,11 @@ async def test_vectors_come_in_the_order_of_the_texts(fake: ProtocolFake) -> Non
             await client.embed(("a",))
 
 
-async def test_an_engine_without_vectors_says_so(fake: ProtocolFake) -> None:
-    fake.answers["/v1/embeddings"] = 501
+@pytest.mark.parametrize("status", [404, 501])
+async def test_an_engine_without_vectors_says_so(fake: ProtocolFake, status: int) -> None:
+    fake.answers["/v1/embeddings"] = status
     async with fake.client() as client:
-        with pytest.raises(EngineError, match="501"):
+        with pytest.raises(EngineError, match=f"makes no embeddings with small \\({status}"):
             await client.embed(("a",))
 
 
