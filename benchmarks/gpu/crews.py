@@ -27,7 +27,8 @@ _KEY = "x"
 
 def crew(name: str, url: str, salt: str) -> AbstractAsyncContextManager[Begin]:
     """The crew of that name. `salt` makes its prompts begin otherwise than those of all other runs."""
-    return _MADE[name](url, salt)
+    made: AbstractAsyncContextManager[Begin] = _MADE[name](url, salt)
+    return made
 
 
 @asynccontextmanager
@@ -178,7 +179,7 @@ async def _autogen(url: str, salt: str) -> AsyncIterator[Begin]:
 
 @asynccontextmanager
 async def _openai_agents(url: str, salt: str) -> AsyncIterator[Begin]:
-    from agents import (  # type: ignore[attr-defined]  # OpenAI's package, which has the name of a folder of ours
+    from agents import (  # OpenAI's package, not our folder of that name
         Agent,
         ModelSettings,
         OpenAIChatCompletionsModel,
@@ -266,9 +267,11 @@ async def _crewai(url: str, salt: str) -> AsyncIterator[Begin]:
             additional_params={"extra_body": _EXTRA},
         )
 
-    @crewai_event_bus.on(LLMStreamChunkEvent)
     def heard(source: Any, event: Any) -> None:
         """Its way of handing on what a model writes: an event for each piece."""
+
+    bus: Any = crewai_event_bus
+    bus.on(LLMStreamChunkEvent)(heard)
 
     async def begin(number: int) -> Say:
         agent = Agent(role=ROLE, goal=GOAL, backstory=background, llm=model(), verbose=False, max_iter=1)

@@ -71,7 +71,8 @@ async def written(name: str, url: str, rounds: int, salt: str) -> dict[str, Any]
             nonlocal whole, broken
             asked = f"Decide the next tool call and answer in JSON. Task: find {text(seed, 30)}"
             data = body(NAME, [{"role": "user", "content": asked}], _TOKENS, **more)
-            said, tokens, rest, reason = [], 0, b"", ""
+            said: list[str] = []
+            tokens, rest, reason = 0, b"", ""
             began = started = ended = time.perf_counter()
             headers = {"Content-Type": "application/json"}
             async with session.post(f"{url}/v1/chat/completions", data=data, headers=headers) as response:
