@@ -2,7 +2,8 @@
 
 Many streams at once ask one engine for the same kind of reply, first straight over the HTTP client, each request once,
 as it goes over the wire; then through `Checked`, which asks again where a reply is not what was asked for. The strings
-with maxLength go three ways: as given, with their bounds left off the wire, and as a grammar without whitespace.
+with maxLength go three ways: as given, with their bounds left off the wire, and as a grammar without whitespace. A star
+marks what `shape_of` takes for this kind of engine.
 
 Figures, for each form: `FORM_ms_per_token` (between the first and the last piece, median), `FORM_tokens` and
 `FORM_seconds` of a reply, `FORM_kept` (share that had the form at once), `FORM_right` (share that came through `Checked`)
@@ -34,7 +35,8 @@ from crewgraph.serving.client import HttpModelClient
 from crewgraph.serving.client.answers import PLAIN, Checked, Forms, Shape, shape_of
 from crewgraph.serving.client.answers.trying import Try
 
-MODEL_TOKENS = 160
+MOST_TOKENS = 160
+COLUMNS = ("ms_per_token", "tokens", "seconds", "kept", "right", "calls")
 CITIES = ("Paris", "Rome", "Oslo", "Cairo", "Lima", "Kyoto", "Quito", "Delhi")
 
 
@@ -88,14 +90,16 @@ class Counting(Wrapping):
         return await super().complete(request)
 
 
-def request_of(form: Form, number: int) -> ModelRequest:
+def request_of(form: Form, number: int, most: int) -> ModelRequest:
     asked = f"Tell me about {CITIES[number % len(CITIES)]}, the {number}th city of my journey."
-    return ModelRequest((Message("user", asked),), max_tokens=MODEL_TOKENS, **form.asks)
+    return ModelRequest((Message("user", asked),), max_tokens=most, **form.asks)
 
 
-async def straight(client: HttpModelClient, form: Form, number: int) -> tuple[float | None, float, int, bool]:
+async def straight(
+    client: HttpModelClient, form: Form, number: int, most: int
+) -> tuple[float | None, float, int, bool]:
     """One reply as it goes over the wire: ms a token, seconds, tokens, and whether it had the form."""
-    request = request_of(form, number)
+    request = request_of(form, number, most)
     began = time.perf_counter()
     first, last, pieces, reply = 0.0, 0.0, 0, None
     try:
@@ -121,41 +125,60 @@ async def straight(client: HttpModelClient, form: Form, number: int) -> tuple[fl
     return between, seconds, tokens, kept
 
 
-async def checked(client: Counting, form: Form, number: int) -> bool:
+async def checked(client: Counting, form: Form, number: int, most: int) -> bool:
     """Whether a reply came through `Checked`; it then has its form."""
     try:
-        await Checked(client, shape=form.shape).complete(request_of(form, number))
+        await Checked(client, shape=form.shape).complete(request_of(form, number, most))
     except CrewgraphError:
         return False
     return True
 
 
-async def measured(client: HttpModelClient, name: str, streams: int, rounds: int) -> report.Figures | None:
-    """The figures of one form; None where the engine does not have it."""
-    form = FORMS[name]
-    try:
-        await straight(client, form, 0)  # whatever is compiled once for a form is not measured
-        told = [
-            one
-            for turn in range(rounds)
-            for one in await asyncio.gather(
-                *(straight(client, form, turn * streams + number) for number in range(streams))
+async def offered(client: HttpModelClient) -> list[str]:
+    """The forms that the engine has; asking for each once also compiles what it compiles once."""
+    found = []
+    for name, form in FORMS.items():
+        try:
+            await straight(client, form, 0, most=4)
+        except InvalidRequest as error:
+            print(f"{form.said}: {error}")
+        else:
+            found.append(name)
+    return found
+
+
+async def measured(
+    client: HttpModelClient, streams: int, rounds: int, most: int
+) -> dict[str, report.Figures]:
+    """The figures of every form. They take turns, so that whatever else the machine does befalls all alike."""
+    names = await offered(client)
+    told: dict[str, list[tuple[float | None, float, int, bool]]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for name in names:
+            numbers = range(turn * streams, (turn + 1) * streams)
+            told[name] += await asyncio.gather(
+                *(straight(client, FORMS[name], number, most) for number in numbers)
             )
-        ]
-    except InvalidRequest as error:
-        print(f"{form.said}: {error}")
-        return None
-    counting = Counting(client)
-    right = await asyncio.gather(*(checked(counting, form, number) for number in range(streams)))
+    return {name: figures_of(name, told[name]) | await rights(client, name, streams, most) for name in names}
+
+
+def figures_of(name: str, told: list[tuple[float | None, float, int, bool]]) -> report.Figures:
     paces = [pace for pace, *_ in told if pace is not None]
     return {
         **({f"{name}_ms_per_token": statistics.median(paces)} if paces else {}),
         f"{name}_tokens": statistics.mean(tokens for _, _, tokens, _ in told),
         f"{name}_seconds": statistics.median(seconds for _, seconds, _, _ in told),
         f"{name}_kept": statistics.mean(kept for *_, kept in told),
-        f"{name}_right": statistics.mean(right),
-        f"{name}_calls": counting.calls / len(right),
     }
+
+
+async def rights(client: HttpModelClient, name: str, streams: int, most: int) -> report.Figures:
+    """How many replies come through `Checked`, and how often it asks for one. Free text has no form to be right in."""
+    if not FORMS[name].asks:
+        return {}
+    counting = Counting(client)
+    right = await asyncio.gather(*(checked(counting, FORMS[name], number, most) for number in range(streams)))
+    return {f"{name}_right": statistics.mean(right), f"{name}_calls": counting.calls / len(right)}
 
 
 @asynccontextmanager
@@ -180,30 +203,33 @@ async def opened(url: str | None, key: str | None) -> AsyncIterator[HttpModelCli
             await stop_engine(settings)
 
 
-async def compare(url: str | None, key: str | None, kind: str, streams: int, rounds: int) -> report.Figures:
+def is_own(form: Form, kind: str) -> bool:
+    """Whether schemas go to this kind of engine in this shape."""
+    own = shape_of(kind)
+    compact = own.compact == "always"
+    if "schema" not in form.asks or compact != (form.shape.compact == "always"):
+        return False
+    return compact or replace(own, compact="never") == form.shape
+
+
+async def compare(
+    url: str | None, key: str | None, kind: str, streams: int, rounds: int, most: int
+) -> report.Figures:
     figures: report.Figures = {}
     rows = []
     async with opened(url, key) as client:
-        for name, form in FORMS.items():
-            found = await measured(client, name, streams, rounds)
-            if found is None:
-                continue
+        for name, found in (await measured(client, streams, rounds, most)).items():
+            form = FORMS[name]
             figures |= found
-            chosen = "schema" in form.asks and form.shape in (
-                replace(shape_of(kind), compact=c) for c in ("always", "never")
-            )
-            cells = [
-                found.get(f"{name}_{what}", "-")
-                for what in ("ms_per_token", "tokens", "seconds", "kept", "right", "calls")
-            ]
-            rows.append((form.said + (" *" if chosen else ""), *cells))
+            cells = [found.get(f"{name}_{what}", "-") for what in COLUMNS]
+            rows.append((form.said + (" *" if is_own(form, kind) else ""), *cells))
     head = ("form", "ms/token", "tokens", "s a reply", "kept at once", "right, checked", "calls")
     report.table(f"{streams} streams at once over {url or 'the embedded engine'}", head, rows)
     return figures
 
 
 def main() -> int:
-    made = report.parser(__doc__ or "", quick="few streams, once")
+    made = report.parser(__doc__ or "", quick="few streams, short replies, once")
     made.add_argument("--url", help="an engine that runs already; without it the embedded one is started")
     made.add_argument(
         "--kind", default=None, help="what it is: vllm, sglang, llamacpp, openai (with --url: vllm)"
@@ -216,8 +242,9 @@ def main() -> int:
     kind = options.kind or ("vllm" if options.url else "llamacpp")
     if options.quick:
         streams = min(streams, 8 if options.url else 2)
+    rounds, most = (1, MOST_TOKENS // 2) if options.quick else (3, MOST_TOKENS)
     key = os.environ.get("CREWGRAPH_MODEL_KEY")
-    figures = asyncio.run(compare(options.url, key, kind, streams, 1 if options.quick else 3))
+    figures = asyncio.run(compare(options.url, key, kind, streams, rounds, most))
     return report.finish(options, {"streams": streams, **figures})
 
 
