@@ -4,10 +4,12 @@ Servers (Redis, Valkey, Memcached) are started here where they are installed. Th
 `InMemoryCache` under a fake chat model, and langchain-community's `SQLiteCache` where it is installed; each is measured in
 a process of its own. The model behind is a fake one: what counts is what stands before it.
 
-Figures: `hit_us_STORE` and `hit_cpu_us_STORE` (CPU of all threads of this process), one call after the other; `hits_per_s_STORE`
-with 64 at once; `put_us_STORE`; `flight_calls` (engine calls made for 1,000 identical ones at once; the bar is 1) and
-`flight_ms`; `chunk_us` (CPU that a streamed chunk costs on its way through, nothing being kept yet); `semantic_hit_us` (1,000
-questions known; the vector comes from a table); `langchain_…` for the peers.
+Figures: `hit_us_STORE` and `hit_cpu_us_STORE` (CPU of all threads of this process), one call after the other;
+`hits_per_s_STORE` with 64 at once; `put_us_STORE`; `store_errors_STORE` (times that a store failed or took more than a
+second, so that calls went on without it); `flight_calls` (engine calls made for 1,000 identical ones at once; the bar
+is 1) and `flight_ms`; `chunk_us` (CPU that a streamed chunk costs on its way through, nothing being kept yet);
+`semantic_hit_us` (1,000 questions known; the vector comes from a table) and `semantic_found` (the share of them that
+was found); `langchain_…` for the peers.
 
     python benchmarks/reply_cache.py [--quick] [--json -]
 """
@@ -136,14 +138,14 @@ async def hits(kind: str, folder: Path, times: int) -> Figures:
         hit, cpu = await spent(after_another, times)
         together, _ = await spent(at_once, times)
         put, _ = await spent(puts, times)
-        assert cached.tally.store_errors == 0
-        assert cached.tally.misses == 100
+        tally = cached.tally
         await cached.aclose()
     return {
         f"hit_us_{kind}": hit,
         f"hit_cpu_us_{kind}": cpu,
         f"hits_per_s_{kind}": 1e6 / together,
         f"put_us_{kind}": put,
+        f"store_errors_{kind}": tally.store_errors,
     }
 
 
@@ -319,6 +321,7 @@ def main() -> int:
             figures[f"hit_cpu_us_{kind}"],
             figures[f"hits_per_s_{kind}"],
             figures[f"put_us_{kind}"],
+            figures[f"store_errors_{kind}"],
         )
         for kind in STORES
         if f"hit_us_{kind}" in figures
@@ -334,7 +337,7 @@ def main() -> int:
         for kind in ("memory", "sqlite")
         if f"langchain_{kind}_hit_us" in figures
     ]
-    head = ("", "µs a hit", "CPU µs a hit", "hits/s, 64 at once", "µs a put")
+    head = ("", "µs a hit", "CPU µs a hit", "hits/s, 64 at once", "µs a put", "errors")
     table("A reply of 350 characters, kept", head, [*rows, *peers])
     missing = [kind for kind in STORES if f"hit_us_{kind}" not in figures]
     if missing:

@@ -18,6 +18,13 @@ from .servers import Server, running
 SERVERS = ("redis", "valkey", "memcached")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no broken store."""
+    monkeypatch.setattr("crewgraph.serving.client.caching.cached._STORE_PATIENCE_S", 30.0)
+    monkeypatch.setattr("crewgraph.serving.client.caching.cached._SEMANTIC_PATIENCE_S", 60.0)
+
+
 @pytest.fixture(scope="session", params=SERVERS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server of each kind, for all tests that do not stop it."""

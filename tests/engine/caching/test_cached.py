@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -251,6 +252,18 @@ async def test_a_store_that_failed_is_left_alone_for_a_while(server_alone: Serve
     assert cached.tally.store_errors == 1
     assert cached.tally.misses == 5
     await cached.aclose()
+
+
+async def test_a_store_that_hangs_holds_a_call_up_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crewgraph.serving.client.caching.cached._STORE_PATIENCE_S", 0.02)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
+        cached = Cached(
+            ScriptedModel(lambda _: "Paris"), open_cache(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        )
+        async with asyncio.timeout(4):  # less than the store itself would wait
+            assert (await cached.complete(ask())).text == "Paris"
+        assert cached.tally.store_errors == 1
+        await cached.aclose()
 
 
 async def test_a_file_that_cannot_be_used_costs_no_call(

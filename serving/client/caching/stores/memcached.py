@@ -23,7 +23,8 @@ _PREFIX = "crewgraph:reply:"
 _AGE = "crewgraph:reply-age"
 _HEAD = struct.Struct(">Qd")
 _THREADS = 4
-_PATIENCE_S = 1.0
+_PATIENCE_S = 5.0
+"""`Cached` waits less; this is for those who look into the store itself."""
 _MAX_VALUE = 1_000_000
 """A server takes values below a mebibyte unless it is told otherwise."""
 _LONGEST_TTL = 30 * 86400

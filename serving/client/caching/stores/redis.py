@@ -11,7 +11,8 @@ from ..store import CacheSize
 
 _PREFIX = "crewgraph:reply:"
 _AT_ONCE = 1000
-_PATIENCE_S = 1.0
+_PATIENCE_S = 5.0
+"""`Cached` waits less; this is for those who look into the store itself."""
 _CONNECTIONS = 16
 """More calls at once than these wait for each other; without this bound the 101st would fail."""
 
