@@ -333,6 +333,7 @@ def main() -> int:
             figures[f"langchain_{kind}_hit_cpu_us"],
             "",
             "",
+            "",
         )
         for kind in ("memory", "sqlite")
         if f"langchain_{kind}_hit_us" in figures
