@@ -93,6 +93,22 @@ async def test_a_stream_sums_to_the_reply_it_ends_with(taken: Taken) -> None:
     assert all(delta.reply is None for delta in deltas[:-1])
 
 
+async def test_nothing_is_printed(
+    taken: Taken, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if installed("crewai"):
+        from crewai.events.event_listener import EventListener
+
+        monkeypatch.setattr(EventListener().formatter, "verbose", True)  # as CrewAI's own commands have it
+    async for _ in taken(Script("one two three")).stream(ModelRequest(ASKED)):
+        pass
+    if installed("crewai"):
+        from crewai.events.event_bus import crewai_event_bus
+
+        crewai_event_bus.flush()  # what draws on the terminal runs in a thread
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_tool_calls_and_their_results_go_through(taken: Taken, stream: bool) -> None:
     script = Script(INK, "nine euros")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -36,6 +37,16 @@ def test_without_any_loop_the_client_gets_one_of_its_own_and_is_closed_on_it() -
     home.close()
     assert client.closed
     assert not any(thread.name == "crewgraph model client" for thread in threading.enumerate())
+
+
+def test_a_loop_that_is_forgotten_ends_too() -> None:
+    client = Script("one")
+    assert ClientLoop(client).complete_now(HELLO).text == "one"
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "crewgraph model client":
+            thread.join(30)
+    assert client.closed
 
 
 async def test_another_loop_asks_and_streams_on_the_clients_own() -> None:

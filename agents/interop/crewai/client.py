@@ -11,6 +11,10 @@ from crewai.events.stream_context import (  # pyright: ignore[reportMissingImpor
     add_stream_sink,
     reset_stream_sinks,
 )
+from crewai.events.utils.console_formatter import (  # pyright: ignore[reportMissingImports]
+    set_suppress_console_output,
+    should_suppress_console_output,
+)
 from crewai.llms.base_llm import (  # pyright: ignore[reportMissingImports]
     BaseLLM,
     call_stop_override,
@@ -93,6 +97,9 @@ class CrewAIModel(ForeignModel):
                 over.append(event)
 
         token = add_stream_sink(sink)
+        silent = should_suppress_console_output()
+        # CrewAI draws every reply on the terminal, which is not its own here.
+        set_suppress_console_output(True)
         try:
             with call_stream_override(llm, stream), call_stop_override(llm, stop):
                 if type(llm).acall is BaseLLM.acall:
@@ -100,6 +107,7 @@ class CrewAIModel(ForeignModel):
                 else:
                     answer = await llm.acall(**given)
         finally:
+            set_suppress_console_output(silent)
             reset_stream_sinks(token)
         return _reply(answer, over[-1] if over else None, self.name)
 
