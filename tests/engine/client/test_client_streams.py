@@ -23,6 +23,7 @@ from .protocol_fake import (
     RawFake,
     called,
     chunk,
+    completion,
     event,
     sends,
     streams,
@@ -110,6 +111,13 @@ async def test_a_stream_without_a_length_ends_with_its_connection(raw: Raw) -> N
     server = await raw(sends(head, SENT, close=True))
     async with HttpModelClient(server.url, engine_kind="vllm", model="small") as client:
         is_all_of_it(*await whole(client))
+
+
+async def test_a_reply_without_a_length_ends_with_its_connection(raw: Raw) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+    server = await raw(sends(head, json.dumps(completion("Paris")).encode(), close=True))
+    async with HttpModelClient(server.url, engine_kind="vllm", model="small") as client:
+        assert (await client.complete(ModelRequest(QUESTION))).text == "Paris"
 
 
 async def test_an_answer_that_is_whole_is_given_though_the_server_never_ends_it(raw: Raw) -> None:
@@ -215,6 +223,20 @@ async def test_a_slow_reader_makes_the_server_wait_and_loses_nothing(raw: Raw) -
         async for delta in stream:
             came += len(delta.text)
     assert came == count * len(word)
+
+
+async def test_a_server_that_has_to_wait_for_the_reader_is_not_silent(raw: Raw) -> None:
+    words = [chunk(event("x" * 1000)) for _ in range(10_000)]
+    server = await raw(
+        sends(STREAM_HEAD + b"".join(words) + chunk(event(finish="stop") + DONE) + b"0\r\n\r\n")
+    )
+    async with HttpModelClient(server.url, engine_kind="vllm", model="small", read_timeout_s=0.2) as client:
+        stream = client.stream(ModelRequest(QUESTION))
+        came = len((await anext(stream)).text)
+        await asyncio.sleep(0.7)
+        async for delta in stream:
+            came += len(delta.text)
+    assert came == 10_000_000
 
 
 async def test_a_thousand_streams_at_once_all_come_whole(raw: Raw) -> None:
