@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from crewgraph.agents.model import ModelClient, ModelReply, ModelRequest
+from crewgraph.agents.wrapping import Wrapping
+from crewgraph.runtime.errors import ReplyTruncated
 from crewgraph.serving.client import HttpModelClient
 from crewgraph.serving.client.answers.checked import Checked
 from crewgraph.serving.client.answers.shapes.shape import shape_of
@@ -49,7 +52,10 @@ class Kind:
 
 
 ENGINES = (
-    Kind("embedded", "engine", frozenset({"tenants"})),
+    Kind("embedded", "engine", frozenset({"adapters", "tenants"})),
+    Kind(
+        "adapted", "engine", frozenset({"cached", "tenants"})
+    ),  # the embedded one with adapters keeps no prompts
     Kind("vllm", "vllm"),
     # Their servers cannot be had: fakes play their protocols over the embedded engine.
     Kind(
@@ -57,7 +63,12 @@ ENGINES = (
         "engine",
         frozenset({"adapters", "cached", "count", "grammar", "key", "regex", "tenants", "begun"}),
     ),
-    Kind("tgi", "engine", frozenset({"adapters", "cached", "grammar", "key", "tenants", "begun", "names"})),
+    # TGI has patterns and adapters; its fake does not play them.
+    Kind(
+        "tgi",
+        "engine",
+        frozenset({"adapters", "cached", "grammar", "key", "regex", "tenants", "begun", "names"}),
+    ),
 )
 
 
@@ -71,12 +82,12 @@ def able(*abilities: str) -> list[Any]:
     ]
 
 
-def unable(ability: str) -> list[Any]:
-    """The engines that cannot do it."""
+def unable(ability: str, *, but: str = "") -> list[Any]:
+    """The engines that cannot do it, without the one that is named."""
     return [
         pytest.param(kind.name, marks=getattr(pytest.mark, kind.mark))
         for kind in ENGINES
-        if ability in kind.lacks
+        if ability in kind.lacks and kind.name != but
     ]
 
 
@@ -111,18 +122,31 @@ async def opened(name: str, request: pytest.FixtureRequest) -> AsyncIterator[Eng
         async with HttpModelClient(url) as client:
             yield Engine(name, client, Checked(client, shape=shape_of("vllm")))
         return
-    settings: Settings = request.getfixturevalue("adapted_home")
-    await with_adapters(settings, settings.home)
+    settings: Settings = request.getfixturevalue("adapted_home" if name == "adapted" else "shared_home")
+    if name == "adapted":
+        await with_adapters(settings, settings.home)
     async with engine_client(settings) as behind:
-        if name == "embedded":
+        if name in ("embedded", "adapted"):
             yield Engine(name, behind, Checked(behind, shape=shape_of("llamacpp")))
             return
-        async with _faked(name, behind) as url, HttpModelClient(url) as client:
+        async with _faked(name, Unchecked(behind)) as url, HttpModelClient(url) as client:
             yield Engine(name, client, Checked(client, shape=shape_of(name)))
 
 
+class Unchecked(Wrapping):
+    """What is cut off is passed on as it is, as engines do: their clients have to see it."""
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        try:
+            return await self.inner.complete(request)
+        except ReplyTruncated as error:
+            if isinstance(error.reply, ModelReply):
+                return error.reply
+            raise
+
+
 @asynccontextmanager
-async def _faked(name: str, behind: HttpModelClient) -> AsyncIterator[str]:
+async def _faked(name: str, behind: ModelClient) -> AsyncIterator[str]:
     from .fakes.ollama import OllamaFake
     from .fakes.serving import served
     from .fakes.tgi import TgiFake

@@ -10,7 +10,7 @@ from typing import Any
 
 LAYERS, HIDDEN, INNER = 30, 576, 1536
 RANK, ALPHA = 8, 16.0
-STRENGTH = 0.05
+STRENGTH = 0.4
 
 
 def _pairs(seed: int) -> Iterator[tuple[int, Any, Any]]:

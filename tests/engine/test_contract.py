@@ -231,7 +231,7 @@ async def test_cancelling_frees_the_engine(engine: Engine) -> None:
     started = time.monotonic()
     await engine.raw.complete(ModelRequest(CAPITAL))
     assert time.monotonic() - started < 60, "32 stories of 3000 tokens would have kept it busy for minutes"
-    if engine.name in ("embedded", "vllm"):
+    if engine.name in ("embedded", "adapted", "vllm"):
         async with asyncio.timeout(30):
             while (await load(engine.port, 5)).running != 0:  # noqa: ASYNC110 (nobody announces it)
                 await asyncio.sleep(0.02)
@@ -343,7 +343,7 @@ async def test_an_unknown_adapter_is_refused_and_those_there_are_named(engine: E
         await engine.checked.complete(ModelRequest(CAPITAL, adapter="nobody"))
 
 
-@those_without("adapters")
+@pytest.mark.parametrize("engine", unable("adapters", but="tgi"), indirect=True)
 async def test_an_engine_without_adapters_refuses_them(engine: Engine) -> None:
     with pytest.raises((UnknownModel, InvalidRequest)):
         await engine.checked.complete(ModelRequest(CAPITAL, adapter="nobody"))
@@ -351,7 +351,7 @@ async def test_an_engine_without_adapters_refuses_them(engine: Engine) -> None:
 
 @those_with("names")
 async def test_an_unknown_model_is_refused(engine: Engine) -> None:
-    with pytest.raises(UnknownModel, match="smollm2-135m-instruct"):
+    with pytest.raises(UnknownModel, match="gpt-4"):
         await engine.checked.complete(ModelRequest(CAPITAL, model="gpt-4"))
 
 

@@ -51,13 +51,16 @@ def open_server(port: int, options: dict[str, Any]) -> Any:
         cpu.poll = 0  # waiting threads sleep: spinning ones starve each other on a busy machine
     params.n_gpu_layers = 0
     params.port = port
-    if options["adapters"]:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in options["adapters"]]
-        params.lora_init_without_apply = True
-    if key := os.environ.get(KEY_VARIABLE):
-        params.api_keys = [key]
     _set_known(params, _ADDRESS)
     _set_known(params, _REST | {"n_threads_http": options["http_threads"]})
+    if options["adapters"]:
+        # At scale 0: with any other, requests that ask for no adapter would get all of them.
+        # llama.cpp goes on with a prompt that another adapter has read, when a request names none: nothing is kept.
+        params.cache_ram_mib = 0
+        params.cache_prompt = False
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in options["adapters"]]
+    if key := os.environ.get(KEY_VARIABLE):
+        params.api_keys = [key]
     return xllamacpp.Server(params)
 
 
