@@ -152,27 +152,29 @@ def test_all_that_wait_for_an_engine_go_when_the_first_has_seen_that_it_lives() 
 
 
 def test_an_engine_that_is_back_gets_its_share_of_what_waits_elsewhere() -> None:
-    back, slow = Faulty("fine", breaks(0), WHOLE), Faulty("slow", Act(wait_s=1000))
+    """Nobody has to send a new request for it to be found."""
+    back, slow = Faulty("fine", breaks(0), breaks(0), WHOLE), Faulty("slow", Act(wait_s=1000))
 
     async def use() -> list[str]:
         breaker = Breaker(failures=1, pause_s=1.0)
         routed = Routed([Replica("back", back, breaker=breaker), Replica("slow", slow)], policy="weighted")
-        calls = [asyncio.create_task(read(routed, asked(str(n)))) for n in range(20)]
-        await asyncio.sleep(0)
-        back_first = asyncio.create_task(_later(routed, 5))
-        done = await asyncio.gather(*calls)
-        await back_first
+        done = await asyncio.gather(*(read(routed, asked(str(n))) for n in range(20)))
         return [text for text, _ in done]
 
-    texts, _ = timed(use())
-    # Of 22 under way it gets 11: the one by which it was found to be back, the last of the two, and 9 of the 20.
-    assert sorted(texts) == ["fine"] * 9 + ["slow"] * 11
-    assert (back.open, slow.open) == (0, 0)
+    texts, seconds = timed(use())
+    assert sorted(texts) == ["fine"] * 10 + ["slow"] * 10
+    assert (back.open, slow.open, len(back.requests), seconds) == (0, 0, 12, 2000.0)
 
 
-async def _later(routed: Routed, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    await asyncio.gather(*(read(routed, asked("later")) for _ in range(2)))
+def test_a_stream_that_waits_alone_is_not_sent_to_see_whether_an_engine_is_back() -> None:
+    dead, slow = Faulty("", breaks(0)), Faulty("slow", Act(wait_s=1000))
+
+    async def use() -> str:
+        pair = [Replica("dead", dead, breaker=Breaker(failures=1)), Replica("slow", slow)]
+        return (await read(Routed(pair, policy="weighted"), asked()))[0]
+
+    assert timed(use())[0] == "slow"
+    assert len(dead.requests) == 1
 
 
 def test_while_no_engine_takes_requests_a_call_waits_so_long_and_no_longer() -> None:

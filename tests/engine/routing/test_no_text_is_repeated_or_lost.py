@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import string
 from contextlib import aclosing
 from dataclasses import replace
@@ -50,20 +51,34 @@ class Sampling:
     def __call__(self, request: ModelRequest) -> list[str]:
         begun = request.messages[-1].content if request.continue_last else ""
         assert right(begun)
-        letters = self._data.draw(st.text("a" if self._same else "abc", min_size=ITEMS, max_size=ITEMS))
-        text = begun
-        while len(text) < ITEMS * SIZE:
-            place = len(text)
-            text += letters[place // SIZE] if place % SIZE == 2 else f"{place // SIZE:02d}x "[place % SIZE]
+        letters, cuts = self._draws()
+        text = "".join(f"{place:02d}{letter} " for place, letter in enumerate(letters))
         rest = text[len(begun) :]
-        cuts = sorted(self._data.draw(st.sets(st.integers(1, max(1, len(rest) - 1)), max_size=6)))
-        edges = [0, *(cut for cut in cuts if cut < len(rest)), len(rest)]
+        edges = [0, *sorted(cut for cut in cuts if cut < len(rest)), len(rest)]
         return [rest[a:b] for a, b in pairwise(edges) if b > a]
+
+    def _draws(self) -> tuple[str, list[int]]:
+        """The letters that it chooses, and where it cuts what it writes."""
+        letters = self._data.draw(st.text("a" if self._same else "abc", min_size=ITEMS, max_size=ITEMS))
+        return letters, list(self._data.draw(st.sets(st.integers(1, ITEMS * SIZE - 1), max_size=6)))
+
+
+class Throwing(Sampling):
+    """The same, with dice of its own."""
+
+    def __init__(self, dice: random.Random, *, same: bool) -> None:
+        self._dice = dice
+        self._same = same
+
+    def _draws(self) -> tuple[str, list[int]]:
+        letters = "".join(self._dice.choices("a" if self._same else "abc", k=ITEMS))
+        return letters, self._dice.sample(range(1, ITEMS * SIZE), k=self._dice.randrange(6))
 
 
 ACTS = st.lists(
     st.one_of(st.just(WHOLE), st.integers(0, 7).map(breaks), st.just(Act(ends=False))), max_size=4
 )
+PLAIN = [WHOLE, breaks(0), breaks(1), breaks(3)]
 
 
 @given(data=st.data(), same=st.booleans(), seeded=st.booleans())
@@ -76,6 +91,34 @@ def test_every_text_is_whole_and_right(data: st.DataObject, same: bool, seeded: 
     assert right(text)
     assert len(text) == ITEMS * SIZE
     assert reply.finish_reason == "stop"
+    assert all(r.in_flight == 0 and r.client.open == 0 for r in replicas)  # type: ignore[attr-defined]  # Faulty
+
+
+@given(data=st.data(), same=st.booleans())
+def test_every_text_is_right_when_many_are_moved_about(data: st.DataObject, same: bool) -> None:
+    dice = random.Random(
+        data.draw(st.integers(0, 2**32))
+    )  # who writes first is the clock's affair, not the draws'
+    writes = Throwing(dice, same=same)
+    plain = st.builds(
+        lambda act, wait_s: replace(act, wait_s=wait_s), st.sampled_from(PLAIN), st.floats(0, 20)
+    )
+    hanging = st.sampled_from([Act(0), Act(1)])
+
+    def replica(name: str, acts: st.SearchStrategy[Act], *, alive: bool) -> Replica:
+        client = Faulty(writes, *data.draw(st.lists(acts, max_size=8)), WHOLE, alive=alive)
+        return Replica(name, client, probe_s=1.0, breaker=Breaker(failures=1, pause_s=5.0))
+
+    replicas = [replica("a", plain, alive=True), replica("b", plain | hanging, alive=False)]
+    routed = Routed(replicas, policy="weighted", patience=PATIENT, silence_s=8.0)
+    request = asked(temperature=0.0 if same else 1.0, seed=None, max_tokens=100)
+
+    async def reads() -> list[str]:
+        return [text for text, _ in await asyncio.gather(*(read(routed, request) for _ in range(6)))]
+
+    for text in run_on_virtual_clock(reads()):
+        assert right(text)
+        assert len(text) == ITEMS * SIZE
     assert all(r.in_flight == 0 and r.client.open == 0 for r in replicas)  # type: ignore[attr-defined]  # Faulty
 
 

@@ -45,3 +45,10 @@ class Unbegun:
             for vigil in line[::-1][: max(0, min(lacking, surplus))]:
                 vigil.break_off(Moved(back))
                 lacking -= 1
+
+    def send_one(self, to: Replica, replicas: Sequence[Replica]) -> None:
+        """Move the last of the longest line, if more than one waits in it, to see whether `to` lives."""
+        lines = [self._at.get(r.name, {}) for r in replicas if r is not to and r.breaker.state == "closed"]
+        longest = max(lines, key=len, default={})
+        if len(longest) > 1:
+            next(reversed(longest)).break_off(Moved(to))

@@ -9,6 +9,9 @@ from .....runtime.errors import EngineUnreachable
 from ..breaking import Breakable
 from .replica import Replica
 
+_TICK_S = 0.001
+"""What is left of a wait may be so little that adding it moves no clock."""
+
 
 class Vigil:
     """``with vigil: piece = await …`` around each wait for something from `replica`; `aclose` ends it.
@@ -56,7 +59,8 @@ class Vigil:
     def _due(self) -> None:
         quiet = self._loop.time() - self._since if self._wait.waiting else 0.0
         if quiet < self._silence_s:
-            self._timer = self._loop.call_later(self._silence_s - quiet, self._due)
+            left = max(self._silence_s - quiet, _TICK_S)
+            self._timer = self._loop.call_later(left, self._due)
         else:
             self._probe = self._loop.create_task(self._ask())
 

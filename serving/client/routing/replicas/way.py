@@ -15,6 +15,8 @@ from .choosing import Choosing
 from .moving import Unbegun
 from .replica import Replica
 
+_TICK_S = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -37,7 +39,8 @@ class Openings:
     def __init__(self, replicas: Sequence[Replica]) -> None:
         self.replicas = replicas
         self.unbegun = Unbegun()
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._waiters: dict[asyncio.Future[None], None] = {}  # the first to come is told first
         for replica in replicas:
             replica.listeners.append(self._tell)
 
@@ -45,24 +48,39 @@ class Openings:
         """Until something has changed, or for that long."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
         try:
-            async with asyncio.timeout(None if math.isinf(seconds) else max(seconds, 0.0)):
+            async with asyncio.timeout(None if math.isinf(seconds) else max(seconds, _TICK_S)):
                 await waiter
         except TimeoutError:
             pass
         finally:
-            self._waiters.discard(waiter)
+            del self._waiters[waiter]
 
     def close(self) -> None:
         """The replicas tell this router nothing any more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         for replica in self.replicas:
             if self._tell in replica.listeners:
                 replica.listeners.remove(self._tell)
 
+    def _see_at(self, replica: Replica) -> None:
+        """When a replica's time of being left alone is over, a stream that waits elsewhere is to see it; else the next."""
+        loop = asyncio.get_running_loop()
+        self._timers[replica.name] = loop.call_at(replica.free_at, self._see, replica)
+
+    def _see(self, replica: Replica) -> None:
+        del self._timers[replica.name]
+        if replica.breaker.state == "open":
+            self.unbegun.send_one(replica, self.replicas)
+
     def _tell(self, replica: Replica, back: bool) -> None:
         if back:
             self.unbegun.share(replica, self.replicas)
+        elif replica.breaker.state == "open" and replica.name not in self._timers:
+            self._see_at(replica)
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
