@@ -14,7 +14,9 @@ from .model import Hints, ModelClient, ModelReply, ModelRequest
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-_PRIORITY_STEPS = 100  # engines take whole numbers: one hundredth of a second each
+_PRIORITY_STEPS = 10  # engines take whole numbers: a tenth of a second each
+_AGEING = 2.0  # a run that began a second earlier counts as if two seconds less of it were left
+_LONG_AGO = 1_750_000_000.0  # keeps the numbers small
 
 
 def tokens_of(reply: ModelReply) -> Cost:
@@ -51,12 +53,12 @@ async def ask_model(
 def hints_of(ctx: RunContext, request: ModelRequest) -> Hints:
     """What the engine may know of a call in this run.
 
-    The less of a run is left, the sooner its calls go: of the orders that were tried, this one ends runs soonest on
-    average, and costs the longest ones nothing (see docs/benchmarks.md).
+    Calls that wait for a seat go in the order of what is left of their runs, so that runs end soonest on average; and of
+    when the runs began, so that no long one waits for ever behind newer ones. What was measured is in docs/benchmarks.md.
     """
     return Hints(
         run=ctx.run_id,
-        priority=round(ctx.seconds_left * _PRIORITY_STEPS),
+        priority=round((ctx.seconds_left + _AGEING * (ctx.began - _LONG_AGO)) * _PRIORITY_STEPS),
         expected_tokens=request.max_tokens,
         tenant=ctx.tenant,
     )

@@ -112,9 +112,18 @@ class RunContext:
 
     @property
     def seconds_left(self) -> float:
-        """How long the longest chain of unfinished tasks will take, by `Task.expected_seconds`; 0 outside a graph."""
+        """How long the run's unfinished tasks will take, one after the other (`Task.expected_seconds`); 0 outside a graph."""
         left = self._run.seconds_left
         return left() if left is not None else 0.0
+
+    @property
+    def began(self) -> float:
+        """When the run was begun, in seconds since the epoch; 0 where nobody knows."""
+        return self._run.began
+
+    def of_run_begun(self, at: float) -> None:
+        """Count as part of a run that was begun then: a task that is carried elsewhere for it."""
+        self._run.began = at
 
     @property
     def spent(self) -> Cost:

@@ -64,6 +64,7 @@ class Carrier:
         async with journal:
             ctx = self._context(journal, order.budget)
             ctx.on_growth(grow, lambda: order.seconds_left)
+            ctx.of_run_begun(order.began)
             try:
                 worker = await self._worker(order)
                 async with ctx.deadline():

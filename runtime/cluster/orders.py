@@ -33,7 +33,8 @@ class TaskOrder(_Letter):
     `maker` is the import path of what makes a `Worker` from `spec`. `results` are those that the task needs, `budget`
     is what is left of the run's, `added` are tasks that the graph has grown by and that this one needs. With
     `look_back`, steps of the task may also stand in the journal of the run itself: those of a sitting that was not on
-    this cluster, and people's answers. `seconds_left` is what was left of the run when the task was handed out.
+    this cluster, and people's answers. `began` is when the run was begun, `seconds_left` what was left of it when the
+    task was handed out.
     """
 
     run: str
@@ -46,6 +47,7 @@ class TaskOrder(_Letter):
     added: tuple[Task, ...] = ()
     look_back: bool = False
     seconds_left: float = 0.0
+    began: float = 0.0
 
     @property
     def id(self) -> str:

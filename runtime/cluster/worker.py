@@ -101,6 +101,7 @@ class ClusterWorker:
             added=tuple(t for event in ctx.journal.added for t in event.tasks if t.id in ctx.results),
             look_back=any(True for _ in ctx.journal.steps.known(task.id)),
             seconds_left=ctx.seconds_left,
+            began=ctx.began,
         )
 
     async def _over(self, workflow_id: str) -> Workflow:

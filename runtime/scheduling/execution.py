@@ -68,7 +68,7 @@ class Execution:
             InvalidGraph: an earlier sitting's additions do not fit this graph.
         """
         ctx, growth = self._ctx, self._growth
-        ctx.on_growth(self._grow, self._schedule.seconds_left)
+        ctx.on_growth(self._grow, lambda: self._schedule.seconds_left)
         try:
             async with ctx.deadline():
                 self._lay_in()

@@ -26,7 +26,7 @@ met. The last four are ends."""
 
 _SETTLED = frozenset({"finished", "passed_over"})
 _LOST = frozenset({"failed", "skipped"})
-_ENDS = _SETTLED | _LOST
+_AHEAD = frozenset({"waiting", "ready", "running", "paused"})
 _DEFAULT_SECONDS = 1.0
 _UNKNOWN = -1.0
 
@@ -63,6 +63,12 @@ class Unit:
         """The id of the task or entry."""
         return self.task.id
 
+    @property
+    def seconds(self) -> float:
+        """How long it is expected to take."""
+        expected = self.task.expected_seconds
+        return _DEFAULT_SECONDS if expected is None else expected
+
 
 class Schedule:
     """The tasks of one run under way, at most `limit` of them at once, and at most `agents[role]` of one role.
@@ -74,7 +80,16 @@ class Schedule:
         InvalidInput: a limit is below 1.
     """
 
-    __slots__ = ("_agents", "_any_passed_over", "_causes", "_free", "_longest", "_queues", "_units", "skips")
+    __slots__ = (
+        "_agents",
+        "_any_passed_over",
+        "_causes",
+        "_free",
+        "_queues",
+        "_units",
+        "seconds_left",
+        "skips",
+    )
 
     def __init__(self, graph: TaskGraph, *, limit: int = 8, agents: Mapping[str, int] | None = None) -> None:
         if limit < 1:
@@ -90,7 +105,8 @@ class Schedule:
         self._queues: dict[str | None, list[_Place]] = {None: [], **{role: [] for role in self._agents}}
         self._causes: dict[str, Skip] = {}
         self._any_passed_over = False
-        self._longest: list[tuple[float, str]] | None = None
+        self.seconds_left = 0.0
+        """How long the tasks that have not ended take, one after the other."""
         for task in graph.tasks:
             self._units[task.id] = Unit(task, graph.needs(task.id), len(self._units))
         self._connect(list(graph.order))
@@ -149,25 +165,13 @@ class Schedule:
         """What it waited for is there: it queues for a place."""
         self._queue(unit)
 
-    def seconds_left(self) -> float:
-        """How long the longest chain takes of tasks that have not ended."""
-        if self._longest is None:  # few graphs are asked, so few pay for it
-            self._longest = [(-unit.chain, unit.id) for unit in self]
-            heapq.heapify(self._longest)
-        while self._longest:
-            chain, unit_id = self._longest[0]
-            unit = self._units[unit_id]
-            if unit.state not in _ENDS and unit.chain == -chain:
-                return unit.chain
-            heapq.heappop(self._longest)
-        return 0.0
-
     def open(self, unit: Unit, entries: Sequence[Task]) -> list[Unit]:
         """Its entries take its place: they queue where it stood, each for a place of its own."""
         self._leave(unit, "open")
         made = [Unit(task, (), unit.place, index, chain=unit.chain) for index, task in enumerate(entries, 1)]
         for entry in made:
             self._units[entry.id] = entry
+            self.seconds_left += entry.seconds
             self._queue(entry)
         return made
 
@@ -188,6 +192,7 @@ class Schedule:
     def _connect(self, order: Sequence[str]) -> None:
         """Units that were just laid in, each after those it needs, become part of the graph."""
         units = [self._units[unit_id] for unit_id in order]
+        self.seconds_left += sum(unit.seconds for unit in units)
         dependents: dict[str, list[str]] = {}
         for unit in units:
             for need in unit.needs:
@@ -229,13 +234,10 @@ class Schedule:
         pending = deque([(unit, after)])
         while pending:
             lifted, hanging = pending.popleft()
-            seconds = lifted.task.expected_seconds
-            chain = (_DEFAULT_SECONDS if seconds is None else seconds) + hanging
+            chain = lifted.seconds + hanging
             if chain <= lifted.chain:
                 continue
             lifted.chain = chain
-            if self._longest is not None:
-                heapq.heappush(self._longest, (-chain, lifted.id))
             if lifted.state == "ready":
                 self._queue(lifted)
             for need in lifted.needs:
@@ -257,7 +259,7 @@ class Schedule:
         if self._any_passed_over:
             for read in unit.task.refers_to:
                 if self._units[read].state == "passed_over":
-                    unit.state = "passed_over"
+                    self._moves(unit, "passed_over")
                     self.skips.append(Skip(unit.id, read, "condition"))
                     return False
         self._queue(unit)
@@ -273,12 +275,12 @@ class Schedule:
                 pending.extend(other.dependents)
 
     def _skip(self, unit: Unit, cause: Skip) -> None:
-        unit.state = "skipped"
+        self._moves(unit, "skipped")
         self._causes[unit.id] = cause
         self.skips.append(Skip(unit.id, cause.cause, cause.reason))
 
     def _queue(self, unit: Unit) -> None:
-        unit.state = "ready"
+        self._moves(unit, "ready")
         role = unit.task.agent if unit.task.agent in self._agents else None
         heapq.heappush(self._queues[role], (-unit.chain, unit.place, unit.index, unit.id))
 
@@ -292,6 +294,11 @@ class Schedule:
             self._free += 1
             if unit.task.agent in self._agents:
                 self._agents[unit.task.agent] += 1
+        self._moves(unit, state)
+
+    def _moves(self, unit: Unit, state: State) -> None:
+        if (unit.state in _AHEAD) != (state in _AHEAD):
+            self.seconds_left += unit.seconds if state in _AHEAD else -unit.seconds
         unit.state = state
 
 

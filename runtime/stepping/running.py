@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 class Running:
     """One run under way. `at_work` holds the steps whose functions run just now, by what makes them themselves."""
 
-    __slots__ = ("at_work", "grow", "journal", "lanes", "listeners", "meter", "seconds_left")
+    __slots__ = ("at_work", "began", "grow", "journal", "lanes", "listeners", "meter", "seconds_left")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Running:
         self.lanes = lanes
         self.grow: Growth | None = None
         self.seconds_left: Callable[[], float] | None = None
+        self.began = journal.record.created if journal.record is not None else 0.0
         self.at_work: dict[str, list[tuple[asyncio.Task[Any] | None, Step]]] = {}
 
     def write(self, event: Event) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from itertools import takewhile
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crewgraph import Agent, Crew, tool
 from crewgraph.agents.architectures.react import React
+from crewgraph.agents.calls import hints_of
 from crewgraph.agents.model import Hints, Message, ModelRequest
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.agents.writing import Brief, write
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.graph import Task, TaskGraph, TaskResult
 from crewgraph.runtime.scheduler import execute
+from crewgraph.runtime.store import open_store
 
 RULES = "This is the house of Ada & Co. Speak plainly. Never promise a date."
 TASK = Task(id="t", description="greet")
@@ -95,11 +99,23 @@ async def test_an_engine_is_told_which_run_a_call_is_of_and_how_much_of_it_is_le
 
     await execute(TaskGraph(tasks), worker, ctx, limit=1)
     hints = {request.messages[-1].content: request.hints for request in model.requests}
-    assert hints == {
-        "a": Hints(run=ctx.run_id, priority=250, expected_tokens=256),
-        "b": Hints(run=ctx.run_id, priority=50, expected_tokens=256),
-        "c": Hints(run=ctx.run_id, priority=100, expected_tokens=256),
-    }
+    assert {(hint.run, hint.expected_tokens) for hint in hints.values() if hint} == {(ctx.run_id, 256)}
+    left = {name: hint.priority for name, hint in hints.items() if hint}
+    assert (left["a"] - left["c"], left["c"] - left["b"]) == (20, 10), "a tenth of a second is one"
+
+
+async def test_of_two_runs_with_as_much_left_the_older_goes_first(tmp_path: Path) -> None:
+    async with (
+        open_store(tmp_path / "runs.db") as store,
+        await store.create_run("shop", "older") as older,
+        await store.create_run("shop", "newer") as newer,
+    ):
+        request = ModelRequest((Message("user", "hi"),))
+        first, second = (hints_of(RunContext(journal), request) for journal in (older, newer))
+        assert older.record
+        assert newer.record
+        apart = newer.record.created - older.record.created
+    assert second.priority - first.priority == pytest.approx(20 * apart, abs=1)
 
 
 @given(
