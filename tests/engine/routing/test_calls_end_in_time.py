@@ -81,7 +81,7 @@ def test_a_cancellation_stays_one_even_at_the_deadline() -> None:
         call = asyncio.create_task(Deadline(Faulty("", HANGS)).complete(asked(timeout_s=3)))
         asyncio.get_running_loop().call_later(3, call.cancel)
         await asyncio.wait([call])
-        assert call.cancelled() or isinstance(call.exception(), EngineTimeout)
+        assert call.cancelled(), "both came in the same moment"
         outer = asyncio.create_task(_hour(Deadline(Faulty("", HANGS)), asked(timeout_s=3600)))
         await asyncio.sleep(1)
         outer.cancel()

@@ -193,6 +193,12 @@ async def test_a_reply_that_comes_out_differently_is_gone_on_with() -> None:
     assert reply.usage.completion_tokens == 2 + 2 + 2
 
 
+async def test_a_reply_that_comes_out_shorter_than_what_was_shown_is_gone_on_with() -> None:
+    two = Faulty(lambda r: [" four"] if r.continue_last else ["one", " two"])
+    text, _ = await read(over(Faulty(words("one two three four"), breaks(3)), two), asked("say"))
+    assert text == "one two three four"
+
+
 async def test_a_sampled_reply_is_gone_on_with_at_once() -> None:
     one, two = Faulty(words("a b c d"), breaks(3)), Faulty(lambda _: [" D"])
     text, _ = await read(over(one, two), asked(temperature=0.7, seed=None))
