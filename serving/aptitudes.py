@@ -22,7 +22,8 @@ class Aptitudes:
 
     def __init__(self, settings: Settings) -> None:
         self._file = settings.home / "aptitudes.json"
-        self._server = settings.model_url or "embedded"
+        file = settings.models_file
+        self._server = settings.model_url or (str(file) if file.exists() else "embedded")
         self._lock = asyncio.Lock()
 
     async def of(self, client: ModelClient, probe: Callable[[ModelClient], Awaitable[Aptitude]]) -> Aptitude:

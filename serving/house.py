@@ -162,7 +162,7 @@ class House(Archive):
         options: dict[str, Any] = {
             "planner": planner,
             "budget": asdict(budget or Budget()),
-            "history": [asdict(m) for m in history],
+            "history": [{"role": m.role, "content": m.content} for m in history],
         }
         return await self.store.create_run(
             crew.name,

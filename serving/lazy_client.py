@@ -1,4 +1,4 @@
-"""LazyClient: a model client that brings the engine up at the first call, and those that stand before it."""
+"""LazyClient: a model client that opens the engines at the first call, and those that stand before it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ..agents.model import Embeddings, ModelClient, ModelDelta, ModelReply, ModelRequest
 from ..agents.wrapping import Wrapping
 from ..runtime.errors import EngineError
-from .settings import Price, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .engines.progress import Progress
 
 
 class LazyClient(ModelClient):
-    """A `ModelClient` that brings the engine up at the first call, once, and closes it with the house."""
+    """A `ModelClient` that opens the settings' engines at the first call, once, and closes them with the house."""
 
     def __init__(
         self, settings: Settings, stack: AsyncExitStack, on_progress: Callable[[Progress], None] | None
@@ -30,25 +30,25 @@ class LazyClient(ModelClient):
         self._lock = asyncio.Lock()
 
     async def _ready(self) -> ModelClient:
-        async with self._lock:
-            if self._client is None:
-                from .engines import engine_client
+        if self._client is None:
+            async with self._lock:
+                if self._client is None:
+                    from .endpoints.opening import open_models
 
-                extra: dict[str, Any] = {"on_progress": self._on_progress} if self._on_progress else {}
-                self._client = await self._stack.enter_async_context(engine_client(self._settings, **extra))
-            return self._client
+                    extra: dict[str, Any] = {"on_progress": self._on_progress} if self._on_progress else {}
+                    opening = open_models(self._settings, **extra)
+                    self._client = await self._stack.enter_async_context(opening)
+        return self._client
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """One call, on the engine."""
-        return priced(await (await self._ready()).complete(request), self._settings.price)
+        return await (await self._ready()).complete(request)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """One streamed call, on the engine."""
         client = await self._ready()
         async with aclosing(client.stream(request)) as deltas:
             async for delta in deltas:
-                if delta.reply is not None:
-                    delta = replace(delta, reply=priced(delta.reply, self._settings.price))
                 yield delta
 
     async def models(self) -> list[str]:
@@ -100,10 +100,3 @@ class OtherModel(Wrapping):
 
     async def aclose(self) -> None:
         """Who made the inner client closes it."""
-
-
-def priced(reply: ModelReply, price: Price | None) -> ModelReply:
-    """The reply with what it cost."""
-    if price is None:
-        return reply
-    return replace(reply, usage=replace(reply.usage, money=price.of(reply.usage)))

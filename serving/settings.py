@@ -23,6 +23,7 @@ DATABASE_VARIABLE = "CREWGRAPH_DATABASE"
 DATABASE_KEY_VARIABLE = "CREWGRAPH_DATABASE_KEY"
 DURABILITY_VARIABLE = "CREWGRAPH_DURABILITY"
 PRICE_VARIABLE = "CREWGRAPH_PRICE"
+CACHE_VARIABLE = "CREWGRAPH_CACHE"
 
 MAX_REQUEST_CHARS = 100_000
 """Requests longer than this are refused: no local model could read them."""
@@ -82,7 +83,9 @@ class Settings:
     """What a process needs to know about its surroundings. Read once at the edge, then passed down.
 
     `home` holds everything crewgraph keeps for a user (runs, models, engine state, logs). `model_url` is the
-    base URL of an OpenAI-compatible server (ending in `/v1`); None means the embedded engine. `database_url` is a
+    base URL of an OpenAI-compatible server (ending in `/v1`), or several of the same models with commas between them;
+    None means what ``models.toml`` in `home` names, else the embedded engine. `cache` is where models' replies are kept:
+    a file or a URL; None keeps none. `database_url` is a
     PostgreSQL or SQLite URL; None means a SQLite file in `home`. With `database_keys` what is kept is encrypted: the
     first key encrypts, all of them decrypt. `durability` FULL survives a power cut too. `price` is what tokens cost.
     """
@@ -99,6 +102,17 @@ class Settings:
     database_keys: tuple[str, ...] = field(default_factory=_keys, repr=False)
     durability: Synchronous = field(default_factory=_durability)
     price: Price | None = field(default_factory=_price)
+    cache: str | None = field(default_factory=lambda: os.environ.get(CACHE_VARIABLE) or None, repr=False)
+
+    @property
+    def model_urls(self) -> tuple[str, ...]:
+        """The base URLs of model engines, where they are named."""
+        return tuple(url.strip() for url in (self.model_url or "").split(",") if url.strip())
+
+    @property
+    def models_file(self) -> Path:
+        """Which engines and models there are, where a file says so: see `endpoints.file`."""
+        return self.home / "models.toml"
 
     @property
     def database(self) -> str | Path:

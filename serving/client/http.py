@@ -99,6 +99,10 @@ class HttpModelClient(ModelClient):
         """Names of the models that the server lists; the first is the default."""
         return await self._known.names()
 
+    async def kind(self) -> EngineKind:
+        """Which engine it is. Raises `EngineError`: it does not answer."""
+        return (await self._known.target(None))[0].kind
+
     async def served(self, model: str | None = None) -> Served:
         """What the engine tells of a model: its window, its adapters, whether its template takes tools."""
         _, name = await self._known.target(model)

@@ -14,6 +14,7 @@ from ..screens.text import one_line
 from ..session import Session, block_on
 
 if TYPE_CHECKING:
+    from ...endpoints.file import EngineTable
     from ...settings import Settings
 
 _PACKAGES = (
@@ -87,11 +88,8 @@ async def examine(session: Session) -> AsyncIterator[Finding]:
     yield home
     if home.ok:
         yield await _database(session)
-    if settings.model_url:
-        yield await _model_url(settings)
-    else:
-        for finding in await _embedded(settings):
-            yield finding
+    async for finding in _engines(settings):
+        yield finding
 
 
 def _python() -> Finding:
@@ -135,23 +133,45 @@ async def _database(session: Session) -> Finding:
     return Finding("database", ok=True, seen=Redactor().text(str(settings.database)))
 
 
-async def _model_url(settings: Settings) -> Finding:
+async def _engines(settings: Settings) -> AsyncIterator[Finding]:
+    from ....runtime.errors import InvalidInput
+    from ...endpoints.file import EMBEDDED, models_of
+
+    try:
+        file = models_of(settings)
+    except InvalidInput as error:
+        yield Finding("models", ok=False, seen=str(error), todo="see what the message says")
+        return
+    for name, table in file.engine.items():
+        if table.url == EMBEDDED:
+            for finding in await _embedded(settings):
+                yield finding
+        else:
+            what = "model server" if len(file.engine) == 1 else f"engine {name}"
+            yield await _server(what, table, settings, file.default if len(file.engine) == 1 else None)
+
+
+async def _server(what: str, table: EngineTable, settings: Settings, wanted: str | None) -> Finding:
     import asyncio
 
-    from ....runtime.errors import EngineError
-    from ...engines import engine_client
+    from ....runtime.errors import EngineError, InvalidInput
+    from ...client.http import HttpModelClient
 
-    url = settings.model_url or ""
+    url = table.url
     try:
-        async with asyncio.timeout(_MODEL_SECONDS), engine_client(settings) as client:
+        key = table.key or settings.model_key
+        async with (
+            asyncio.timeout(_MODEL_SECONDS),
+            HttpModelClient(url, api_key=key, engine_kind=table.kind) as client,
+        ):
             names = await client.models()
-    except (EngineError, TimeoutError) as error:
+    except (EngineError, InvalidInput, TimeoutError) as error:
         seen = str(error) or f"no answer within {_MODEL_SECONDS:.0f} seconds"
-        return Finding("model server", ok=False, seen=f"{url}: {seen}", todo="start it, or mend --model-url")
-    if settings.model and settings.model not in names:
+        return Finding(what, ok=False, seen=f"{url}: {seen}", todo="start it, or mend --model-url")
+    if wanted and wanted not in names:
         todo = f"name one of its models with --model: {', '.join(names[:5]) or 'it has none'}"
-        return Finding("model server", ok=False, seen=f"{url} does not serve {settings.model!r}", todo=todo)
-    return Finding("model server", ok=True, seen=f"{url} serves {', '.join(names[:3])}")
+        return Finding(what, ok=False, seen=f"{url} does not serve {wanted!r}", todo=todo)
+    return Finding(what, ok=True, seen=f"{url} serves {', '.join(names[:3])}")
 
 
 async def _embedded(settings: Settings) -> list[Finding]:
