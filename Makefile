@@ -28,7 +28,7 @@ $(VENV)/run.done: pyproject.toml constraints.txt
 # What tests and checks need on top.
 $(VENV)/dev.done: $(VENV)/run.done
 	@echo "installing what the tests and checks need"
-	@$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --constraints constraints.txt --group dev --editable ".[engine,cluster,encryption]"
+	@$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --constraints constraints.txt --group dev --editable ".[engine,cluster,encryption,cache]"
 	@touch $@
 
 run: $(VENV)/run.done ## Run the first example; make run ASK="your own question" FILE=examples/manual.py
@@ -36,7 +36,7 @@ run: $(VENV)/run.done ## Run the first example; make run ASK="your own question"
 
 test: $(VENV)/dev.done ## Pass the tests (the embedded engine's too)
 	@$(BIN)/crewgraph engine pull
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(or $(TESTS),-n auto --maxprocesses 4 --dist loadfile)
 
 check: $(VENV)/dev.done ## Lint, types, import layers, docs
 	$(BIN)/ruff check .
@@ -57,7 +57,7 @@ bench: $(VENV)/dev.done ## Run every benchmark once, quickly
 	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
 
 constraints: ## Write constraints.txt anew from pyproject.toml (versions and hashes, no addresses)
-	@$(BIN)/uv pip compile pyproject.toml --extra engine --extra cluster --extra encryption --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra engine --extra cluster --extra encryption --extra cache --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
 
 clean: ## Remove the environment and what tools left behind
