@@ -56,6 +56,7 @@ class Fallback(Wrapping):
         while True:
             client, model = self._chain[place]
             asking = told.ask(other_model=place > 0)
+            await asking.measure(client, model)
             if (full := told.full(asking)) is not None:
                 yield ModelDelta("", full)
                 return

@@ -116,9 +116,6 @@ class Routed(ModelClient):
         try:
             while True:
                 asking = told.ask()
-                if (full := told.full(asking)) is not None:
-                    yield ModelDelta("", full)
-                    return
                 try:
                     replica = await way.next()
                 except EngineError as error:
@@ -127,6 +124,10 @@ class Routed(ModelClient):
                 self._openings.unbegun.add(replica, vigil)
                 try:
                     with replica.attempt(request, asking.request) as attempt:
+                        await asking.measure(replica.client)
+                        if (full := told.full(asking)) is not None:
+                            yield ModelDelta("", full)
+                            return
                         async with aclosing(replica.client.stream(asking.request)) as pieces:
                             while True:
                                 with vigil:

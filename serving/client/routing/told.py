@@ -8,10 +8,13 @@ so is one that may call tools.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
-from ....agents.model import Message, ModelDelta, ModelReply, ModelRequest, Usage
-from ....runtime.errors import EngineError, InvalidRequest, ModelError, StreamBroken
+from ....agents.model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
+from ....runtime.errors import EngineError, InvalidInput, InvalidRequest, ModelError, StreamBroken
+
+_COUNT_S = 2.0
 
 
 class Deviated(Exception):
@@ -66,7 +69,7 @@ class Told:
 
     def full(self, asking: Asking) -> ModelReply | None:
         """The whole reply, where all the tokens that it may have are there and only its end was lost."""
-        if not asking.on or self._tokens < self.request.max_tokens:
+        if not asking.on or max(self._tokens, asking.went_before) < self.request.max_tokens:
             return None
         return ModelReply(self.text, "length", self._used(Usage(), self._tokens))
 
@@ -111,6 +114,21 @@ class Asking:
         self._at = 0
         self._seam = False
         self.request = self._going_on() if on else told.request
+
+    async def measure(self, client: ModelClient, model: str | None = None) -> None:
+        """Have the engine count what it is given, where it can: a piece is one token at least, and may be several."""
+        if not self.on or not self.request.continue_last:
+            return
+        model = model or self.request.model
+        try:
+            async with asyncio.timeout(_COUNT_S):
+                with_text = await client.count_tokens(replace(self.request, model=model))
+                without = await client.count_tokens(replace(self._told.request, model=model))
+        except (EngineError, InvalidInput, TimeoutError):
+            return
+        self.went_before = max(self.went_before, with_text - without)
+        left = max(1, self._told.request.max_tokens - self.went_before)
+        self.request = replace(self.request, max_tokens=left)
 
     def take(self, delta: ModelDelta) -> ModelDelta | None:
         """What of a piece is new to the reader, None if nothing is. Raises `Deviated`."""

@@ -231,6 +231,24 @@ async def test_a_reply_that_lost_only_its_end_is_not_asked_for_when_it_is_full()
     assert (text, reply.finish_reason, two.requests) == ("a b c d", "length", [])
 
 
+class Counts(Faulty):
+    async def count_tokens(self, request: ModelRequest) -> int:
+        return sum(len(message.content) for message in request.messages)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_pieces_of_several_tokens_do_not_make_a_reply_longer_than_it_may_be(whole: bool) -> None:
+    one, two = Faulty(lambda _: ["abc", "def", "ghi"], breaks(2)), Counts(lambda _: ["g", "h", "i", "j"])
+    limit = 6 if whole else 8
+    for client in (
+        over(one, two),
+        Fallback([(Faulty(lambda _: ["abc", "def"], breaks(2)), None), (two, "other")]),
+    ):
+        text, reply = await read(client, asked(temperature=1.0, seed=None, max_tokens=limit))
+        assert text == ("abcdef" if whole else "abcdefgh")
+        assert reply.finish_reason == ("length" if whole else "stop")
+
+
 async def test_a_begun_message_of_the_callers_own_is_made_longer() -> None:
     begun = ModelRequest(
         (Message("user", "Q"), Message("assistant", "It is")), continue_last=True, temperature=1.0, seed=None
