@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..agents.model import Embeddings, ModelClient, ModelDelta, ModelReply, ModelRequest
 from ..agents.wrapping import Wrapping
 from ..runtime.errors import EngineError
+from .endpoints.once import Once
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -24,57 +24,55 @@ class LazyClient(ModelClient):
         self, settings: Settings, stack: AsyncExitStack, on_progress: Callable[[Progress], None] | None
     ) -> None:
         self._settings = settings
-        self._stack = stack
         self._on_progress = on_progress
-        self._client: ModelClient | None = None
-        self._lock = asyncio.Lock()
+        self._client: Once[ModelClient] = Once(self._open)
+        stack.push_async_callback(self._client.aclose)
 
-    async def _ready(self) -> ModelClient:
-        if self._client is None:
-            async with self._lock:
-                if self._client is None:
-                    from .endpoints.opening import open_models
+    def _open(self) -> AbstractAsyncContextManager[ModelClient]:
+        from .endpoints.opening import open_models
 
-                    extra: dict[str, Any] = {"on_progress": self._on_progress} if self._on_progress else {}
-                    opening = open_models(self._settings, **extra)
-                    self._client = await self._stack.enter_async_context(opening)
-        return self._client
+        extra: dict[str, Any] = {"on_progress": self._on_progress} if self._on_progress else {}
+        return open_models(self._settings, **extra)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """One call, on the engine."""
-        return await (await self._ready()).complete(request)
+        return await (self._client.value or await self._client.get()).complete(request)
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """One streamed call, on the engine."""
-        client = await self._ready()
-        async with aclosing(client.stream(request)) as deltas:
-            async for delta in deltas:
-                yield delta
+        client = self._client.value
+        return self._stream(request) if client is None else client.stream(request)
 
     async def models(self) -> list[str]:
         """What the engine serves."""
-        return await (await self._ready()).models()
+        return await (await self._client.get()).models()
 
     async def embed(self, texts: tuple[str, ...], *, model: str | None = None) -> Embeddings:
         """Vectors, from the engine."""
-        return await (await self._ready()).embed(texts, model=model)
+        return await (await self._client.get()).embed(texts, model=model)
 
     async def count_tokens(self, request: ModelRequest) -> int:
         """A count, by the engine's own tokenizer."""
-        return await (await self._ready()).count_tokens(request)
+        return await (await self._client.get()).count_tokens(request)
 
     async def context_tokens(self, model: str | None = None) -> int | None:
         """The engine's window."""
-        return await (await self._ready()).context_tokens(model)
+        return await (await self._client.get()).context_tokens(model)
 
     async def aclose(self) -> None:
         """The house closes the engine's client; nothing to do here."""
+
+    async def _stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+        client = await self._client.get()
+        async with aclosing(client.stream(request)) as deltas:
+            async for delta in deltas:
+                yield delta
 
 
 class NoEngine(LazyClient):
     """A `ModelClient` for replays: whatever is asked of it was not in the journal."""
 
-    async def _ready(self) -> ModelClient:
+    def _open(self) -> AbstractAsyncContextManager[ModelClient]:
         raise EngineError(
             "A replay calls no model, and this one wanted to: the run's code or crew has changed since."
         )

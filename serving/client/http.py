@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 
 from ...agents.model import Embeddings, ModelClient, ModelDelta, ModelReply, ModelRequest
 from ...runtime.errors import EngineError, ModelError, NotAnEngine, ReplyTruncated, StreamBroken
+from .answers.forms.checks import Forms
 from .connection import ATTEMPTS, Connection, Refused
-from .dialects.dialect import Dialect, EngineKind, Reading, Served
+from .dialects.dialect import Call, Dialect, EngineKind, Reading, Served
 from .known import SMALLEST_WINDOW, Known
-from .shape import fault
 from .transport.faults import Fault
 from .transport.wire import Wire
+
+_NO_PAGE = (401, 403, 404, 405, 501)
 
 
 class HttpModelClient(ModelClient):
@@ -50,6 +52,7 @@ class HttpModelClient(ModelClient):
             url, api_key=api_key, read_timeout_s=read_timeout_s, attempts=max(1, attempts)
         )
         self._known = Known(self._connection, model=model, kind=engine_kind, extra=extra)
+        self._forms = Forms()
 
     async def __aenter__(self) -> HttpModelClient:
         return self
@@ -69,7 +72,7 @@ class HttpModelClient(ModelClient):
             wire.leave()
         reply = begun.dialect.reply(body, request)
         self._known.saw(begun.size, reply.usage.prompt_tokens)
-        return _checked(request, reply, begun.model)
+        return self._checked(request, reply, begun.model)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The reply as it is written; the last delta has no text of its own and carries the whole reply.
@@ -90,7 +93,7 @@ class HttpModelClient(ModelClient):
         finally:
             wire.leave()
         reply = self._streamed(begun, "".join(pieces))
-        _checked(request, reply, begun.model)
+        self._checked(request, reply, begun.model)
         if held and reply.text:
             yield ModelDelta(reply.text)
         yield ModelDelta("", reply)
@@ -137,7 +140,21 @@ class HttpModelClient(ModelClient):
         """Close every connection; the client cannot be used afterwards."""
         await self._connection.aclose()
 
+    async def metrics(self) -> str:
+        """The engine's own page of figures, as Prometheus reads it; "" where it has none."""
+        try:
+            page = await self._connection.ask(Call("/metrics", at_root=True))
+        except Refused as refused:
+            if refused.status in _NO_PAGE:
+                return ""
+            raise EngineError(
+                f"The engine at {self.base_url} does not give its metrics ({refused.status})."
+            ) from None
+        return page.decode("utf-8", "replace")
+
     async def _begin(self, request: ModelRequest, *, stream: bool) -> _Begun:
+        if request.tools or request.constrained:
+            self._forms.check(request)
         deadline = None
         if request.timeout_s is not None:
             deadline = asyncio.get_running_loop().time() + request.timeout_s
@@ -159,6 +176,17 @@ class HttpModelClient(ModelClient):
                 learnt = True
             else:
                 return _Begun(wire, dialect, model, reading, size)
+
+    def _checked(self, request: ModelRequest, reply: ModelReply, model: str) -> ModelReply:
+        if not request.constrained:
+            return reply
+        if problem := self._forms.cut_off(request, reply):
+            raise ReplyTruncated(f"The reply of {model} cannot be used: {problem}; raise max_tokens.", reply)
+        if problem := self._forms.fault(request, reply.text):
+            raise ModelError(
+                f"The reply of {model} cannot be used: {problem}; ask again, or loosen the constraint."
+            )
+        return reply
 
     def _streamed(self, begun: _Begun, text: str) -> ModelReply:
         reading = begun.reading
@@ -188,12 +216,3 @@ class _Begun(NamedTuple):
     model: str
     reading: Reading | None
     size: int
-
-
-def _checked(request: ModelRequest, reply: ModelReply, model: str) -> ModelReply:
-    problem = fault(request, reply.text) if request.constrained else None
-    if problem is None:
-        return reply
-    if reply.finish_reason == "length":
-        raise ReplyTruncated(f"The reply of {model} cannot be used: {problem}; raise max_tokens.", reply)
-    raise ModelError(f"The reply of {model} cannot be used: {problem}; ask again, or loosen the constraint.")

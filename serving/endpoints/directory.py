@@ -5,174 +5,155 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from ...agents.model import Embeddings, ModelClient, ModelDelta, ModelReply, ModelRequest
-from ...runtime.errors import EngineError, UnknownModel
-from ..client.answers import PLAIN, Checked, Shape, shape_of
-from ..client.routing import Deadline, Fallback, Hedged, Routed
-from .file import ModelsFile, ModelTable
-
-if TYPE_CHECKING:
-    from ..client.dialects.dialect import EngineKind
-    from ..client.http import HttpModelClient
-    from ..client.routing import Replica
+from ...runtime.errors import EngineTimeout
+from ..client.routing import Deadline, Fallback, Limited, Rate
+from .engine import Engine
+from .file import OTHERS, ModelsFile, ModelTable, RateTable
+from .listing import Listing
+from .one_model import OneModel
 
 _NO_TABLE = ModelTable()
-
-
-@dataclass(frozen=True)
-class Engine:
-    """One engine: its client, and the same as a router sees it (priced, watched)."""
-
-    name: str
-    client: HttpModelClient
-    replica: Replica
+_MOST_NAMES = 1000
 
 
 class Directory(ModelClient):
-    """Finds for each request the engines that serve its model, and the way to them; asked for once for each model.
+    """Finds for each request the engines that serve its model, and the way to them.
 
-    A way is: a time limit, then a chain of models to fall back on, then for each the form of replies, a second call
-    beside a slow one, and a router over its engines. Closing it closes the engines' clients.
+    A way is: a time limit, then the model and those to fall back on, each with its limits and the engines that serve it.
+    Nothing is asked or opened before the first call that needs it. Closing it closes the engines' clients.
     """
 
     def __init__(self, file: ModelsFile, engines: Sequence[Engine]) -> None:
         self._file = file
-        self._engines = {engine.name: engine for engine in engines}
+        self._listing = Listing(engines)
+        self._links: dict[str | None, tuple[ModelClient, OneModel]] = {}
         self._ways: dict[str | None, ModelClient] = {}
-        self._first: str | None = None
-        self._finding = asyncio.Lock()
+        self._tenants = _rates(file.tenant)
+        self._default = file.default
+        # Where there is one engine, it knows its own; a name is needed where something may be said of it.
+        self._nameless = file.default is None and len(engines) == 1 and not file.model
+        chains = ((name, *table.fallback) for name, table in file.model.items())
+        self._hurried = {name for chain in chains for name in chain[:-1]}
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The reply of an engine that serves the request's model. Raises `UnknownModel`: none does."""
-        request, way = await self._asked(request)
-        return await way.complete(request)
+        if request.model is None and not self._nameless:
+            request = await self._named(request)
+        return await self._way(request.model).complete(request)
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The reply as it is written."""
-        request, way = await self._asked(request)
-        async with aclosing(way.stream(request)) as deltas:
-            async for delta in deltas:
-                yield delta
+        if request.model is None and not self._nameless:
+            if self._default is None:
+                return self._stream_named(request)
+            request = replace(request, model=self._default)
+        return self._way(request.model).stream(request)
 
     async def models(self) -> list[str]:
         """What all engines serve, the default first; engines that do not answer are left out, where one does."""
-        listed = await self._listed()
+        listed = await self._listing.now()
         names = list(dict.fromkeys(name for found in listed.values() for name in found))
-        default = self._file.default
+        default = self._default
         return [default, *(n for n in names if n != default)] if default in names else names
 
     async def embed(self, texts: tuple[str, ...], *, model: str | None = None) -> Embeddings:
         """Vectors, from an engine that serves this model."""
-        model = model or await self._default()
-        return await (await self._way(model)).embed(texts, model=model)
+        model = model or await self._name()
+        return await self._way(model).embed(texts, model=model)
 
     async def count_tokens(self, request: ModelRequest) -> int:
         """A count, by the tokenizer of an engine that serves the request's model."""
-        request, way = await self._asked(request)
-        return await way.count_tokens(request)
+        if request.model is None:
+            request = replace(request, model=await self._name())
+        return await self._way(request.model).count_tokens(request)
 
     async def context_tokens(self, model: str | None = None) -> int | None:
         """The model's window, where its engine tells."""
-        model = model or await self._default()
-        return await (await self._way(model)).context_tokens(model)
+        model = model or await self._name()
+        return await self._way(model).context_tokens(model)
 
     async def aclose(self) -> None:
         """Close the engines' clients."""
-        await asyncio.gather(*(engine.replica.client.aclose() for engine in self._engines.values()))
+        await self._listing.aclose()
+        for _, model in self._links.values():
+            await model.aclose()
+        await asyncio.gather(*(engine.aclose() for engine in self._listing.engines.values()))
 
-    async def _asked(self, request: ModelRequest) -> tuple[ModelRequest, ModelClient]:
-        """The request, with a model named where engines could differ in what they take for theirs; and its way."""
-        model = request.model or await self._default()
-        if model != request.model:
-            request = replace(request, model=model)
-        return request, self._ways.get(model) or await self._way(model)
+    async def _stream_named(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+        request = await self._named(request)
+        async with aclosing(self._way(request.model).stream(request)) as deltas:
+            async for delta in deltas:
+                yield delta
 
-    async def _default(self) -> str | None:
-        """The model of those who name none; None where there is only one engine to know it."""
-        if self._file.default is not None or len(self._engines) == 1:
-            return self._file.default
-        if self._first is None:
-            self._first = (await self.models())[0]
-        return self._first
+    async def _named(self, request: ModelRequest) -> ModelRequest:
+        """The request with the name of the default model, in its time."""
+        if self._default is not None:
+            return replace(request, model=self._default)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                name = await self._name()
+        except TimeoutError:
+            raise EngineTimeout(
+                f"No engine said what it serves within the {request.timeout_s:g} s that the call had; give it more time."
+            ) from None
+        left = None if request.timeout_s is None else request.timeout_s - (loop.time() - began)
+        return replace(request, model=name, timeout_s=left)
 
-    async def _way(self, model: str | None) -> ModelClient:
-        known = self._ways.get(model)
+    async def _name(self) -> str | None:
+        """The model of those who name none; None where the only engine is to know it."""
+        if self._default is None and not self._nameless:
+            names = await self.models()
+            self._default = names[0] if names else None
+        return self._default
+
+    def _way(self, model: str | None) -> ModelClient:
+        way = self._ways.get(model)
+        if way is None:
+            self._forget()
+            table = self._table(model)
+            others = [name for name in table.fallback if name != model]
+            client = self._link(model)
+            if others:
+                client = Fallback([(client, None), *((self._link(name), name) for name in others)])
+            way = self._ways[model] = Deadline(client, table.timeout_s)
+        return way
+
+    def _link(self, model: str | None) -> ModelClient:
+        """One model with its limits, the same in all chains that it stands in."""
+        known = self._links.get(model)
         if known is not None:
-            return known
-        async with self._finding:
-            known = self._ways.get(model)
-            if known is None:
-                known, certain = await self._made(model)
-                if certain:  # else an engine was silent: it may serve this model too
-                    self._ways[model] = known
-        return known
+            return known[0]
+        table = self._table(model)
+        one = OneModel(model, table, self._listing, hurried=bool(table.fallback) or model in self._hurried)
+        client: ModelClient = one
+        rate = _rate(table)
+        if rate is not None or self._tenants:
+            client = Limited(client, model=rate or Rate(), tenant=self._tenants)
+        self._links[model] = client, one
+        return client
 
-    async def _made(self, model: str | None) -> tuple[ModelClient, bool]:
-        table = self._file.model.get(model or "", _NO_TABLE)
-        first, certain = await self._alone(model)
-        chain: list[tuple[ModelClient, str | None]] = [(first, None)]
-        for name in table.fallback:
-            other, sure = await self._alone(name)
-            chain.append((other, name))
-            certain = certain and sure
-        whole = Fallback(chain) if len(chain) > 1 else first
-        return Deadline(whole, table.timeout_s), certain
+    def _table(self, model: str | None) -> ModelTable:
+        tables = self._file.model
+        return tables.get(model or "") or tables.get(OTHERS) or _NO_TABLE
 
-    async def _alone(self, model: str | None) -> tuple[ModelClient, bool]:
-        """The way to one model without what it falls back on; and whether all engines were heard."""
-        table = self._file.model.get(model or "", _NO_TABLE)
-        engines, certain = await self._serving(model, table)
-        routed = Routed([engine.replica for engine in engines], policy=table.spread)
-        inner: ModelClient = routed
-        if table.hedge_after_s is not None:
-            inner = Hedged(routed, routed.second, after_s=table.hedge_after_s)
-        shape, heard = await self._shape(engines)
-        native = all(self._file.engine[engine.name].native_tools for engine in engines)
-        return Checked(inner, native_tools=native, shape=shape), certain and heard
+    def _forget(self) -> None:
+        """Callers may name what they like: names that nobody serves are not kept for ever."""
+        if len(self._ways) > _MOST_NAMES:
+            self._ways.clear()
+            self._links = {name: link for name, link in self._links.items() if link[1].found}
 
-    async def _serving(self, model: str | None, table: ModelTable) -> tuple[list[Engine], bool]:
-        if table.engines:
-            return [self._engines[name] for name in table.engines], True
-        if model is None or len(self._engines) == 1:
-            return list(self._engines.values()), True
-        said = {name: engine.models for name, engine in self._file.engine.items() if engine.models}
-        silent = [name for name in self._engines if name not in said]
-        listed = await self._listed(silent) if silent else {}
-        found = [name for name in self._engines if model in (said.get(name) or listed.get(name) or ())]
-        certain = len(listed) == len(silent)
-        if not found:
-            there = dict.fromkeys(n for names in (*said.values(), *listed.values()) for n in names)
-            raise UnknownModel(
-                f"No engine serves a model {model!r}; there are: {', '.join(there) or 'none'}. Name one of these, or none."
-            )
-        return [self._engines[name] for name in found], certain
 
-    async def _listed(self, names: Sequence[str] | None = None) -> Mapping[str, Sequence[str]]:
-        """What these engines list, without those that do not answer. Raises what the first said, where none does."""
-        asked = list(self._engines if names is None else names)
-        told = await asyncio.gather(
-            *(self._engines[name].client.models() for name in asked), return_exceptions=True
-        )
-        found: dict[str, Sequence[str]] = {}
-        for name, answer in zip(asked, told, strict=True):
-            if isinstance(answer, list):
-                found[name] = self._file.engine[name].models or answer
-            elif not isinstance(answer, EngineError):
-                raise answer
-        if not found:
-            raise next(answer for answer in told if isinstance(answer, BaseException))
-        return found
+def _rates(tables: Mapping[str, RateTable]) -> dict[str, Rate]:
+    rates = {"" if name == OTHERS else name: _rate(table) for name, table in tables.items()}
+    return {name: rate for name, rate in rates.items() if rate is not None}
 
-    async def _shape(self, engines: Sequence[Engine]) -> tuple[Shape, bool]:
-        """The form in which schemas go to these engines: one that all of them take."""
-        kinds: set[EngineKind] = set()
-        for engine in engines:
-            kind = self._file.engine[engine.name].kind
-            try:
-                kinds.add(kind or await engine.client.kind())
-            except EngineError:
-                return PLAIN, False
-        return (shape_of(kinds.pop()) if len(kinds) == 1 else PLAIN), True
+
+def _rate(table: RateTable) -> Rate | None:
+    if table.requests_per_minute is None and table.tokens_per_minute is None:
+        return None
+    return Rate(table.requests_per_minute, table.tokens_per_minute)

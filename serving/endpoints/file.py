@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,6 +18,8 @@ from ..settings import Price, Settings
 
 EMBEDDED = "embedded"
 """The URL that stands for the engine that crewgraph brings up itself."""
+OTHERS = "default"
+"""The table that holds for all models, or tenants, that have none of their own."""
 
 
 class _Table(BaseModel):
@@ -25,36 +29,42 @@ class _Table(BaseModel):
 class EngineTable(_Table):
     """``[engine.NAME]``: one server.
 
-    `url` is its base URL, or "embedded". `key_env` names the environment variable that holds its key. `kind` is found out
-    where it is not said, and so is what it serves (`models`). `weight` is its share beside other engines' of the same
-    model. `native_tools`: its chat template takes tools. `price` is what a million tokens cost, as "0.15/0.60". `extra`
-    are fields that go with every chat request. `read_timeout_s` bounds the silence between two pieces of a reply.
+    `url` is its base URL, or "embedded". `key_env` names the environment variable that holds its key; without it, none is
+    sent. `kind` is found out where it is not said, and so is what it serves (`models`), and whether its chat template
+    takes tools (`native_tools`). `weight` is its share beside other engines' of the same model. `price` is what a million
+    tokens cost, as "0.15/0.60". `extra` are fields that go with every chat request. `read_timeout_s` bounds the silence
+    between two pieces of a reply.
     """
 
     url: str
     key_env: str | None = None
     kind: EngineKind | None = None
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0)
     models: tuple[str, ...] = ()
     native_tools: bool | None = None
     price: str | None = None
     extra: dict[str, Any] = {}
-    read_timeout_s: float = Field(600.0, gt=0)
+    read_timeout_s: float = Field(default=600.0, gt=0)
 
     @field_validator("price")
     @classmethod
     def _is_price(cls, text: str | None) -> str | None:
         if text is not None:
             try:
-                Price.parse(text)
-            except InvalidInput as error:
-                raise ValueError(str(error)) from None
+                price = Price.parse(text)
+            except InvalidInput:
+                price = Price(math.nan, math.nan)
+            if not math.isfinite(price.prompt + price.completion):
+                raise ValueError(
+                    f"{text!r} is no price: write what a million tokens of prompt and of reply cost, "
+                    'as "0.15/0.60"'
+                )
         return text
 
     @field_validator("url")
     @classmethod
-    def _is_url(cls, url: str) -> str:
-        if url != EMBEDDED and not url.startswith(("http://", "https://")):
+    def _is_an_address(cls, url: str) -> str:
+        if url != EMBEDDED and not _is_url(url):
             raise ValueError(f'{url!r} is no URL: write "http://HOST:PORT/v1", or "{EMBEDDED}"')
         return url
 
@@ -74,23 +84,24 @@ class EngineTable(_Table):
 class RateTable(_Table):
     """Requests and tokens a minute; what is not said is not limited."""
 
-    requests_per_minute: float | None = Field(None, gt=0)
-    tokens_per_minute: float | None = Field(None, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
 
 
 class ModelTable(RateTable):
-    """``[model.NAME]``: how one model is served.
+    """``[model.NAME]``: how one model is served; ``[model.default]``: how all are that have no table of their own.
 
     `engines` are those that serve it (left out: all that list it), and `spread` is how calls go over them. `fallback`
-    are models to ask instead, in this order, where none of its engines answers. After `hedge_after_s` a second call is
-    made beside one that has not begun to answer. `timeout_s` bounds calls that bring no limit of their own.
+    are models to ask instead, in this order, where none of its engines answers or its limit is used up. After
+    `hedge_after_s` a second call is made beside one that has not begun to answer. `timeout_s` bounds calls that bring
+    no limit of their own.
     """
 
     engines: tuple[str, ...] = ()
     spread: Literal["affine", "least-loaded", "weighted"] = "affine"
     fallback: tuple[str, ...] = ()
-    hedge_after_s: float | None = Field(None, gt=0)
-    timeout_s: float | None = Field(None, gt=0)
+    hedge_after_s: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0)
 
 
 class CacheTable(_Table):
@@ -103,17 +114,21 @@ class CacheTable(_Table):
     """
 
     store: str | None = None
-    ttl_s: float | None = Field(None, gt=0)
-    semantic: float | None = Field(None, gt=0, le=1)
+    ttl_s: float | None = Field(default=None, gt=0)
+    semantic: float | None = Field(default=None, gt=0, le=1)
     embedder: str | None = None
     vectors: str = ":memory:"
 
 
 class ModelsFile(_Table):
-    """The whole file. `default` is the model that is asked where nobody names one."""
+    """The whole file. `default` is the model that is asked where nobody names one; left out: the first one listed.
+
+    ``[tenant.NAME]`` is what one tenant may ask of each model in a minute, ``[tenant.default]`` what each of the others
+    may.
+    """
 
     default: str | None = None
-    engine: dict[str, EngineTable]
+    engine: dict[str, EngineTable] = {}
     model: dict[str, ModelTable] = {}
     tenant: dict[str, RateTable] = {}
     cache: CacheTable | None = None
@@ -145,10 +160,12 @@ def read_models(file: Path) -> ModelsFile | None:
     Raises:
         InvalidInput: it is no TOML, or something in it does not fit; the message says where.
     """
-    if not file.exists():
-        return None
     try:
         table = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidInput(f"The models file {file} cannot be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The models file {file} cannot be read: {error}.") from None
     return _checked(table, file)
@@ -172,6 +189,14 @@ def models_of(settings: Settings) -> ModelsFile:
     if settings.cache is not None:
         more["cache"] = (found.cache or CacheTable()).model_copy(update={"store": settings.cache})
     return found.model_copy(update=more)
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its port is none
+        return False
 
 
 def _checked(table: Mapping[str, Any], file: Path) -> ModelsFile:

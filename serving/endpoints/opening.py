@@ -2,102 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...agents.model import ModelClient
 from ..engines.progress import OnProgress, unseen
-from ..settings import Price, Settings
-from .file import EMBEDDED, CacheTable, EngineTable, ModelsFile, RateTable, models_of
+from ..settings import Settings
+from .file import EMBEDDED, CacheTable, EngineTable, models_of
 
 if TYPE_CHECKING:
-    from ..client.routing import Rate
-    from .directory import Engine
-
-_ALL_OTHERS = "default"
+    from ..client.http import HttpModelClient
+    from .engine import Engine
 
 
 @asynccontextmanager
 async def open_models(settings: Settings, *, on_progress: OnProgress = unseen) -> AsyncIterator[ModelClient]:
-    """One client for all models that the settings name, for a block of code. The embedded engine is started if need be.
+    """One client for all models that the settings name, for a block of code.
+
+    Nothing is asked, and the embedded engine is not started, before a call needs it; replies that are kept need none.
 
     Raises:
         InvalidInput: the models file, a URL or a key cannot be used.
-        EngineError: the embedded engine is meant, and cannot be brought up.
+        EngineError: vectors are to be made on this machine, and their model cannot be had.
     """
+    from .directory import Directory
+
     file = models_of(settings)
+    several = len(file.engine) > 1
     async with AsyncExitStack() as stack:
-        client = await _directory(file, settings, stack, on_progress)
-        client = _limited(client, file)
+        engines = [
+            _engine(name, table, settings, on_progress, watched=several)
+            for name, table in file.engine.items()
+        ]
+        client: ModelClient = Directory(file, engines)
         if file.cache is not None:
-            client = await _cached(client, file.cache, settings, stack, on_progress)
+            client = await _cached(client, file.cache, file.default, settings, stack, on_progress)
         stack.push_async_callback(client.aclose)
         yield client
 
 
-async def _directory(
-    file: ModelsFile, settings: Settings, stack: AsyncExitStack, on_progress: OnProgress
-) -> ModelClient:
-    from .directory import Directory
+def key_of(table: EngineTable, settings: Settings) -> str | None:
+    """The key for an engine: its own, or, where the settings name the URL itself, theirs; never another engine's.
 
-    engines = [
-        await _engine(name, table, settings, stack, on_progress) for name, table in file.engine.items()
-    ]
-    return Directory(file, engines)
+    Raises `InvalidInput`: the variable that is to hold it is not set.
+    """
+    return settings.model_key if settings.model_urls else table.key
 
 
-async def _engine(
-    name: str, table: EngineTable, settings: Settings, stack: AsyncExitStack, on_progress: OnProgress
+def _engine(
+    name: str, table: EngineTable, settings: Settings, on_progress: OnProgress, *, watched: bool
 ) -> Engine:
-    from ..client.http import HttpModelClient
-    from ..client.routing import Replica, metrics_of
-    from .directory import Engine
-    from .priced import Priced
+    from .engine import Engine
 
+    key = key_of(table, settings)
     if table.url == EMBEDDED:
-        from ..engines import engine_client
-
-        opening = engine_client(settings, engine="embedded", on_progress=on_progress)
-        client = await stack.enter_async_context(opening)
-    else:
-        client = HttpModelClient(
-            table.url,
-            api_key=table.key or settings.model_key,
-            engine_kind=table.kind,
-            read_timeout_s=table.read_timeout_s,
-            attempts=1,
-            extra=table.extra,
-        )
-    price = Price.parse(table.price) if table.price is not None else settings.price
-    seen = client if price is None else Priced(client, price)
-    return Engine(name, client, Replica(name, seen, table.weight, metrics_of(client.base_url)))
+        opening = partial(_embedded, table, settings, on_progress)
+        told = partial(_embedded_models, settings)
+        return Engine(name, table, opening, told=told, kind="llamacpp", price=settings.price, watched=watched)
+    return Engine(name, table, partial(_at, table, table.url, key), price=settings.price, watched=watched)
 
 
-def _limited(client: ModelClient, file: ModelsFile) -> ModelClient:
-    models = _rates(file.model)
-    tenants = _rates(file.tenant)
-    if not models and not tenants:
-        return client
-    from ..client.routing import Limited
+@asynccontextmanager
+async def _at(table: EngineTable, url: str, key: str | None) -> AsyncIterator[HttpModelClient]:
+    from ..client.http import HttpModelClient
 
-    return Limited(client, model=models, tenant=tenants)
+    async with HttpModelClient(
+        url,
+        api_key=key,
+        engine_kind=table.kind,
+        read_timeout_s=table.read_timeout_s,
+        attempts=1,  # the router above it tries again
+        extra=table.extra,
+    ) as client:
+        yield client
 
 
-def _rates(tables: Mapping[str, RateTable]) -> dict[str, Rate]:
-    from ..client.routing import Rate
+@asynccontextmanager
+async def _embedded(
+    table: EngineTable, settings: Settings, on_progress: OnProgress
+) -> AsyncIterator[HttpModelClient]:
+    from ..engines import engine_client
+    from ..engines.keeping.probe import KEY_VARIABLE
 
-    return {
-        "" if name == _ALL_OTHERS else name: Rate(table.requests_per_minute, table.tokens_per_minute)
-        for name, table in tables.items()
-        if table.requests_per_minute is not None or table.tokens_per_minute is not None
-    }
+    table = table.model_copy(update={"kind": "llamacpp"})
+    async with (
+        engine_client(settings, engine="embedded", on_progress=on_progress) as running,
+        _at(table, running.base_url, os.environ.get(KEY_VARIABLE)) as client,
+    ):
+        yield client
+
+
+def _embedded_models(settings: Settings) -> tuple[str, ...]:
+    """What the embedded engine serves, or will serve when it is started."""
+    from ..engines.models.catalog import DEFAULT_MODEL
+    from ..engines.place import Place
+
+    running = Place.of(settings, "embedded").running()
+    return (DEFAULT_MODEL.name if running is None else running.model,)
 
 
 async def _cached(
     client: ModelClient,
     table: CacheTable,
+    default: str | None,
     settings: Settings,
     stack: AsyncExitStack,
     on_progress: OnProgress,
@@ -105,6 +116,7 @@ async def _cached(
     from ..client.caching import Cached, Semantic, open_cache
     from ..client.caching.store import default_cache
 
+    store = open_cache(table.store or default_cache(settings.home))
     semantic = None
     if table.semantic is not None:
         embedder = client
@@ -118,5 +130,4 @@ async def _cached(
             table.vectors if "://" in table.vectors or table.vectors == ":memory:" else Path(table.vectors)
         )
         semantic = Semantic(embedder, where, threshold=table.semantic, model=table.embedder)
-    store = open_cache(table.store or default_cache(settings.home))
-    return Cached(client, store, semantic=semantic, ttl_s=table.ttl_s)
+    return Cached(client, store, semantic=semantic, ttl_s=table.ttl_s, model=default)

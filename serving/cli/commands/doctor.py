@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ from ..screens.text import one_line
 from ..session import Session, block_on
 
 if TYPE_CHECKING:
-    from ...endpoints.file import EngineTable
+    from ...endpoints.file import CacheTable, EngineTable, ModelsFile
     from ...settings import Settings
 
 _PACKAGES = (
@@ -142,36 +142,99 @@ async def _engines(settings: Settings) -> AsyncIterator[Finding]:
     except InvalidInput as error:
         yield Finding("models", ok=False, seen=str(error), todo="see what the message says")
         return
+    if not settings.model_urls and settings.models_file.exists():
+        yield Finding("models file", ok=True, seen=str(settings.models_file))
+    served: dict[str, tuple[str, ...]] = {}
     for name, table in file.engine.items():
         if table.url == EMBEDDED:
             for finding in await _embedded(settings):
                 yield finding
+            served[name] = table.models or await _embedded_models(settings)
         else:
             what = "model server" if len(file.engine) == 1 else f"engine {name}"
-            yield await _server(what, table, settings, file.default if len(file.engine) == 1 else None)
+            finding, names = await _server(what, table, settings)
+            yield finding
+            if finding.ok:
+                served[name] = table.models or names
+    for finding in _models(file, served):
+        yield finding
+    if file.cache is not None:
+        yield await _cache(file.cache, settings)
 
 
-async def _server(what: str, table: EngineTable, settings: Settings, wanted: str | None) -> Finding:
+async def _server(what: str, table: EngineTable, settings: Settings) -> tuple[Finding, tuple[str, ...]]:
     import asyncio
 
     from ....runtime.errors import EngineError, InvalidInput
     from ...client.http import HttpModelClient
+    from ...endpoints.opening import key_of
 
     url = table.url
     try:
-        key = table.key or settings.model_key
         async with (
             asyncio.timeout(_MODEL_SECONDS),
-            HttpModelClient(url, api_key=key, engine_kind=table.kind) as client,
+            HttpModelClient(url, api_key=key_of(table, settings), engine_kind=table.kind) as client,
         ):
-            names = await client.models()
+            names = tuple(await client.models())
     except (EngineError, InvalidInput, TimeoutError) as error:
         seen = str(error) or f"no answer within {_MODEL_SECONDS:.0f} seconds"
-        return Finding(what, ok=False, seen=f"{url}: {seen}", todo="start it, or mend --model-url")
-    if wanted and wanted not in names:
-        todo = f"name one of its models with --model: {', '.join(names[:5]) or 'it has none'}"
-        return Finding(what, ok=False, seen=f"{url} does not serve {wanted!r}", todo=todo)
-    return Finding(what, ok=True, seen=f"{url} serves {', '.join(names[:3])}")
+        mend = "--model-url" if settings.model_urls else f"its url in {settings.models_file}"
+        return Finding(what, ok=False, seen=f"{url}: {seen}", todo=f"start it, or mend {mend}"), ()
+    if not names:
+        return Finding(what, ok=False, seen=f"{url} serves no model", todo="start it with one"), ()
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return Finding(what, ok=True, seen=f"{url} serves {', '.join(names[:3])}{more}"), names
+
+
+def _models(file: ModelsFile, served: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """Models that the file or the settings speak of, and no engine that answers serves."""
+    from ...endpoints.file import OTHERS
+
+    if not served:
+        return  # what is wrong has been said
+    there = {name for names in served.values() for name in names}
+    wanted = {file.default: "it is asked where nobody names one"} if file.default is not None else {}
+    for name, table in file.model.items():
+        if name != OTHERS and not table.engines:
+            wanted.setdefault(name, f"[model.{name}] speaks of it")
+        for other in table.fallback:
+            known = other in file.model and file.model[other].engines
+            if not known:
+                wanted.setdefault(other, f"[model.{name}] falls back on it")
+    for name, why in wanted.items():
+        if name in file.model and file.model[name].engines:
+            continue
+        if name not in there:
+            todo = f"{why}; there are: {', '.join(sorted(there)[:5])}"
+            yield Finding(f"model {name}", ok=False, seen="no engine that answers serves it", todo=todo)
+
+
+async def _cache(table: CacheTable, settings: Settings) -> Finding:
+    from ....runtime.errors import CrewgraphError
+    from ...client.caching import open_cache
+    from ...client.caching.store import default_cache
+
+    try:
+        store = open_cache(table.store or default_cache(settings.home))
+    except CrewgraphError as error:
+        return Finding("reply cache", ok=False, seen=str(error), todo="see what the message says")
+    try:
+        if store.there:
+            await store.get("")
+    except Exception as error:  # whatever the store's own client raises
+        todo = "start it, or name another store"
+        return Finding(
+            "reply cache", ok=False, seen=f"{store.name}: {error or type(error).__name__}", todo=todo
+        )
+    finally:
+        await store.aclose()
+    return Finding("reply cache", ok=True, seen=store.name)
+
+
+async def _embedded_models(settings: Settings) -> tuple[str, ...]:
+    from ...engines import engine_status
+
+    return ((await engine_status(settings, "embedded")).model,)
 
 
 async def _embedded(settings: Settings) -> list[Finding]:

@@ -44,7 +44,8 @@ class Checked(Wrapping):
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, in its form."""
-        self._forms.check(request)
+        if request.tools or request.constrained:
+            self._forms.check(request)
         if not request.tools:
             return await self._without_tools(self._told(request))
         deadline = Deadline(request.timeout_s)
@@ -58,12 +59,18 @@ class Checked(Wrapping):
             made = _with(made.usage, await self.inner.complete(deadline.within(answer(request))))
         return _with(spent, made)
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The reply as it is written. A tool call comes whole, in the last delta."""
+        if not (
+            request.tools or request.constrained
+        ):  # there is nothing to check: no layer around each piece
+            return self.inner.stream(self._told(request))
+        return self._stream(request)
+
+    async def _stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         self._forms.check(request)
-        told = self._told(request)
         if not request.tools:
-            source = self._asking.stream(told) if told.constrained else self.inner.stream(told)
+            source = self._asking.stream(self._told(request))
         elif self._native:
             source = self._stream_natively(request, Deadline(request.timeout_s))
         else:

@@ -35,24 +35,10 @@ class Deadline(Wrapping):
         finally:
             timer.cancel()
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The inner client's stream, whole in time."""
         seconds = self._seconds(request.timeout_s)
-        async with aclosing(self.inner.stream(request)) as pieces:
-            if seconds is None:
-                async for delta in pieces:
-                    yield delta
-                return
-            wait, timer = _until(seconds)
-            try:
-                while True:
-                    with wait:
-                        delta = await anext(pieces, _END)
-                    if delta is _END:
-                        return
-                    yield delta
-            finally:
-                timer.cancel()
+        return self.inner.stream(request) if seconds is None else self._in_time(request, seconds)
 
     async def embed(self, texts: tuple[str, ...], *, model: str | None = None) -> Embeddings:
         """The inner client's vectors, within `default_s`."""
@@ -62,6 +48,19 @@ class Deadline(Wrapping):
         try:
             with wait:
                 return await self.inner.embed(texts, model=model)
+        finally:
+            timer.cancel()
+
+    async def _in_time(self, request: ModelRequest, seconds: float) -> AsyncGenerator[ModelDelta, None]:
+        wait, timer = _until(seconds)
+        try:
+            async with aclosing(self.inner.stream(request)) as pieces:
+                while True:
+                    with wait:
+                        delta = await anext(pieces, _END)
+                    if delta is _END:
+                        return
+                    yield delta
         finally:
             timer.cancel()
 

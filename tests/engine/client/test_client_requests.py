@@ -57,13 +57,13 @@ async def test_a_choice_is_asked_for_in_the_dialect_of_the_engine(
         ("vllm", ModelRequest(QUESTION, regex="a+"), {"structured_outputs": {"regex": "a+"}}),
         (
             "vllm",
-            ModelRequest(QUESTION, grammar="root ::= x"),
-            {"structured_outputs": {"grammar": "root ::= x"}},
+            ModelRequest(QUESTION, grammar='root ::= "a"+'),
+            {"structured_outputs": {"grammar": 'root ::= "a"+'}},
         ),
         ("sglang", ModelRequest(QUESTION, regex="a+"), {"regex": "a+"}),
-        ("sglang", ModelRequest(QUESTION, grammar="root ::= x"), {"ebnf": "root ::= x"}),
-        ("sglang", ModelRequest(QUESTION, choices=("a.b", "c\n")), {"regex": "(a\\.b|c\\n)"}),
-        ("llamacpp", ModelRequest(QUESTION, grammar="root ::= x"), {"grammar": "root ::= x"}),
+        ("sglang", ModelRequest(QUESTION, grammar='root ::= "a"+'), {"ebnf": 'root ::= "a"+'}),
+        ("sglang", ModelRequest(QUESTION, choices=("aa", "c.\n")), {"regex": "(aa|c\\.\\n)"}),
+        ("llamacpp", ModelRequest(QUESTION, grammar='root ::= "a"+'), {"grammar": 'root ::= "a"+'}),
         ("llamacpp", ModelRequest(QUESTION, regex="a+"), {"grammar": 'root ::= "a"+'}),
         ("sglang", ModelRequest(QUESTION, adapter="poet"), {"lora_path": "poet"}),
         ("vllm", ModelRequest(QUESTION, adapter="poet"), {"model": "poet"}),
@@ -72,14 +72,16 @@ async def test_a_choice_is_asked_for_in_the_dialect_of_the_engine(
 async def test_constraints_and_adapters_in_each_dialect(
     fake: ProtocolFake, kind: EngineKind, request_: ModelRequest, field: dict[str, Any]
 ) -> None:
-    fake.acts = [says("a.b")]
+    fake.acts = [says("aa")]
     async with fake.client(kind=kind, model="small") as client:
         await client.complete(request_)
     assert field.items() <= fake.bodies[-1].items()
 
 
 @pytest.mark.parametrize("kind", ["openai", "lmstudio"])
-@pytest.mark.parametrize("request_", [ModelRequest(QUESTION, regex="a"), ModelRequest(QUESTION, grammar="x")])
+@pytest.mark.parametrize(
+    "request_", [ModelRequest(QUESTION, regex="a"), ModelRequest(QUESTION, grammar='root ::= "x"')]
+)
 async def test_a_constraint_that_an_engine_does_not_have_is_refused(
     fake: ProtocolFake, kind: EngineKind, request_: ModelRequest
 ) -> None:
@@ -93,12 +95,12 @@ async def test_a_constraint_that_an_engine_does_not_have_is_refused(
     [
         ModelRequest(QUESTION, schema=CITY, choices=("a",)),
         ModelRequest(QUESTION, schema=CITY, tools=(LOOK,)),
-        ModelRequest(QUESTION, regex="a", grammar="b"),
+        ModelRequest(QUESTION, regex="a", grammar='root ::= "b"'),
     ],
 )
 async def test_two_constraints_together_are_refused(fake: ProtocolFake, request_: ModelRequest) -> None:
     async with fake.client() as client:
-        with pytest.raises(InvalidRequest, match="not by both"):
+        with pytest.raises(InvalidRequest, match="constrained by one thing at most"):
             await client.complete(request_)
 
 

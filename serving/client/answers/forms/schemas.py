@@ -74,7 +74,8 @@ def resolved(ref: str, root: dict[str, Any]) -> Any:
     node: Any = root
     for part in ref.removeprefix("#").removeprefix("/").split("/") if ref != "#" else ():
         name = part.replace("~1", "/").replace("~0", "~")
-        node = node[int(name)] if isinstance(node, list) and name.isdigit() else node[name]
+        key: Any = int(name) if isinstance(node, list) and name.isdigit() else name
+        node = node[key]
     return node
 
 

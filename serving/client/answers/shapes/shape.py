@@ -143,7 +143,7 @@ class _Shaper:
         if not self.shape.remarks and (key in REMARKS or (key == "format" and value not in FORMATS)):
             return True
         longest = self.shape.longest
-        return key == "maxLength" and loose and longest is not None and value > longest
+        return key == "maxLength" and loose and longest is not None and float(value) > longest
 
     def _inside(self, key: str, value: Any, *, loose: bool) -> Any:
         if key == "$ref":

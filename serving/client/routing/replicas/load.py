@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 _RUNNING = ("vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing")
 _WAITING = ("vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requests_deferred")
@@ -25,8 +27,10 @@ class Load:
     cache_used: float = 0.0
 
 
+_NO_LOAD = Load()
+
 Watch = Callable[[], Awaitable[Load]]
-"""Finds out how busy an engine is now. May raise `OSError`, `TimeoutError` or `ValueError`: then nobody knows."""
+"""Finds out how busy an engine is now. May raise `EngineError`, `OSError`, `TimeoutError` or `ValueError`: then nobody knows."""
 
 
 def load_of(page: str) -> Load:
@@ -46,22 +50,25 @@ def load_of(page: str) -> Load:
     return Load(int(running), int(waiting), cache)
 
 
-def metrics_of(base_url: str) -> Watch:
-    """A watch that reads ``/metrics`` beside the API at `base_url`, on a connection of its own each time."""
-    url = base_url.rstrip("/").removesuffix("/v1") + "/metrics"
+class HasMetrics(Protocol):
+    """A client that can read its engine's metrics page; "" where there is none."""
+
+    async def metrics(self) -> str:
+        """The page."""
+        ...
+
+
+def metrics_of(client: HasMetrics) -> Watch:
+    """A watch that reads the engine's metrics page through its client, and no more once it has been told of none."""
+    there = True
 
     async def watch() -> Load:
-        import aiohttp  # on use: importing it takes longer than all of crewgraph
-
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S)) as session,
-                session.get(url) as response,
-            ):
-                if response.status != 200:
-                    raise OSError(f"{url} answers {response.status}")
-                return load_of(await response.text())
-        except aiohttp.ClientError as error:
-            raise OSError(f"{url} cannot be read: {error}") from error
+        nonlocal there
+        if not there:
+            return _NO_LOAD
+        async with asyncio.timeout(_TIMEOUT_S):
+            page = await client.metrics()
+        there = bool(page)
+        return load_of(page)
 
     return watch
