@@ -11,7 +11,7 @@ from .engine import Engine
 FIRST_S = 3.0
 """How long a call waits for engines to say what they serve; those that take longer are silent."""
 _PATIENT_S = 15.0
-_AGAIN_S = 5.0
+AGAIN_S = 5.0
 
 
 class Listing:
@@ -75,7 +75,7 @@ class Listing:
         asked = list(names)
         told = await asyncio.gather(*(self._one(self.engines[name], seconds) for name in asked))
         self._asked.update(asked)
-        self._again_at = asyncio.get_running_loop().time() + _AGAIN_S
+        self._again_at = asyncio.get_running_loop().time() + AGAIN_S
         return {name: error for name, error in zip(asked, told, strict=True) if error is not None}
 
     async def _one(self, engine: Engine, seconds: float) -> EngineError | None:

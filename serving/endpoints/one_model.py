@@ -110,7 +110,7 @@ class OneModel(ModelClient):
             await listing.now()  # it may have been brought there since
             found = self._listed()
         if not found:
-            there = dict.fromkeys(name for names in listing.names.values() for name in names)
+            there = dict.fromkeys(name for engine in all_engines for name in listing.names.get(engine, ()))
             raise UnknownModel(
                 f"No engine serves a model {self._model!r}; there are: {', '.join(there) or 'none'}. "
                 "Name one of these, or none."
