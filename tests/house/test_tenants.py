@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from crewgraph import Budget, House, ModelReply, Settings, Usage
+from crewgraph import Budget, House, Settings, Usage
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.runtime.errors import BudgetExceeded, InvalidInput, InvalidPlan
-from crewgraph.serving.lazy_client import priced
 from crewgraph.serving.settings import Price
 from crewgraph.serving.tenants import TenantBudget, read_tenants
 
@@ -83,9 +82,8 @@ def test_a_wrong_tenants_file_is_said_in_one_sentence(tmp_path: Path, text: str,
 
 
 def test_tokens_cost_what_the_price_says() -> None:
-    reply = ModelReply("hi", usage=Usage(prompt_tokens=1_000_000, completion_tokens=500_000))
-    assert priced(reply, Price.parse("0.15/0.60")).usage.money == pytest.approx(0.45)
-    assert priced(reply, None) is reply
+    usage = Usage(prompt_tokens=1_000_000, completion_tokens=500_000)
+    assert Price.parse("0.15/0.60").of(usage) == pytest.approx(0.45)
 
 
 @pytest.mark.parametrize("text", ["", "1", "a/b", "1/-2", "1/2/3"])
