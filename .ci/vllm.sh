@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Real vLLM, end to end: install it, serve the default model with two adapters, run the tests marked `vllm`, stop it;
-# then those tests that start vLLM themselves.
+# then those tests that start vLLM themselves. CrewAI's and AutoGen's run on it too, from an environment of their own.
 # Usage: .ci/vllm.sh [pytest arguments]. CREWGRAPH and PYTHON name other programs than those of .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +23,7 @@ export CREWGRAPH_TEST_VLLM_URL
 
 step 'testing against vLLM'
 "$python" -m pytest -m vllm --ignore tests/engine/vllm "$@"
+bash .ci/frameworks.sh
 "$crewgraph" engine status vllm
 "$crewgraph" engine stop vllm
 
