@@ -24,6 +24,7 @@ from ..runtime.stepping.lanes import Lanes
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive
+from .endpoints.file import keys_in
 from .lazy_client import LazyClient, NoEngine, OtherModel
 from .settings import MAX_REQUEST_CHARS, Settings
 from .tenants import TenantBudget, Tenants, read_tenants
@@ -62,7 +63,7 @@ class House(Archive):
         self._aptitudes = Aptitudes(settings)
         self._lanes = lanes or Lanes()
         self._tenants = Tenants(store, tenants or {})
-        self._redactor = Redactor(settings.secrets)
+        self._redactor = Redactor([*settings.secrets, *keys_in(settings)])
 
     @classmethod
     @asynccontextmanager

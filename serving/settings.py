@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,7 @@ class Price:
             prompt, completion = (float(part) for part in text.split("/"))
         except ValueError:
             prompt = completion = -1.0
-        if min(prompt, completion) < 0:
+        if not (0 <= prompt < math.inf and 0 <= completion < math.inf):
             raise InvalidInput(
                 f"{PRICE_VARIABLE}={text!r} is not a price: write what a million tokens of prompt and of reply "
                 "cost, such as 0.15/0.60."

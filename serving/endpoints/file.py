@@ -171,6 +171,16 @@ def read_models(file: Path) -> ModelsFile | None:
     return _checked(table, file)
 
 
+def keys_in(settings: Settings) -> tuple[str, ...]:
+    """The keys of the models file's engines, as far as they are there: what must never be written down."""
+    try:
+        file = read_models(settings.models_file)
+    except InvalidInput:
+        return ()  # whoever wants a model is told
+    named = [table.key_env for table in file.engine.values()] if file is not None else []
+    return tuple(key for name in named if name and (key := os.environ.get(name)))
+
+
 def models_of(settings: Settings) -> ModelsFile:
     """The engines that are meant: those of the settings' URLs, else of the models file, else the embedded one.
 

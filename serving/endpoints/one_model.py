@@ -39,6 +39,7 @@ class OneModel(ModelClient):
         self._client: ModelClient | None = None
         self._version = -1
         self._routed: Routed | None = None
+        self._in_hurry = False
         self._over: list[Routed] = []
 
     @property
@@ -126,18 +127,20 @@ class OneModel(ModelClient):
         replicas = [replica for replica in opened if not isinstance(replica, EngineError)]
         if not replicas:
             raise next(error for error in opened if isinstance(error, EngineError))
-        if self._routed is None or self._routed.replicas != tuple(replicas):
+        # An engine that was never heard of is more likely not there at all than away for a moment.
+        hurried = self._hurried or all(engine.name in self._listing.silent for engine in engines)
+        if self._routed is None or (self._routed.replicas, self._in_hurry) != (tuple(replicas), hurried):
             if self._routed is not None:
                 self._over.append(self._routed)
-            self._routed = self._router(replicas)
+            self._routed, self._in_hurry = self._router(replicas, hurried), hurried
         routed: ModelClient = self._routed
         if self._table.hedge_after_s is not None:
             routed = Hedged(routed, self._routed.second, after_s=self._table.hedge_after_s)
         native = await asyncio.gather(*(self._native(engine) for engine in engines))
         return Checked(routed, native_tools=all(native), shape=_shape(engines))
 
-    def _router(self, replicas: Sequence[Replica]) -> Routed:
-        patience = Patience(attempts=2 * len(replicas), wait_s=1.0) if self._hurried else None
+    def _router(self, replicas: Sequence[Replica], hurried: bool) -> Routed:
+        patience = Patience(attempts=2 * len(replicas), wait_s=1.0) if hurried else None
         return Routed(replicas, policy=self._table.spread, patience=patience)
 
     async def _native(self, engine: Engine) -> bool:

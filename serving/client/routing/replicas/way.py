@@ -164,6 +164,5 @@ class Way:
             f"{r.name}: {r.last_error or 'it was asked, and has not answered yet'}" for r in left
         )
         return EngineUnreachable(
-            f"None of the {len(self.openings.replicas)} engines takes requests now, and none did for "
-            f"{self._waited_s:.0f} s ({said})."
+            f"No engine takes requests now, and none did for {self._waited_s:.0f} s ({said.rstrip('.')})."
         )
