@@ -29,14 +29,15 @@ Hands = Callable[[CrewWorker, RunContext], Worker]
 class Orchestrator:
     """Carries requests out with one crew on one model. `probe` finds out what that model can be trusted with.
 
-    Without `hands`, tasks are carried out in this process.
+    Without `hands`, tasks are carried out in this process, at most `limit` of a run at once: many, for an engine keeps its
+    own line, and calls that are held back here only leave it idle.
     """
 
     crew: Crew
     client: ModelClient
     probe: Callable[[], Awaitable[Aptitude]]
     mode: Mode = "auto"
-    limit: int = 8
+    limit: int = 64
     hands: Hands | None = None
 
     async def plan(self, request: str, ctx: RunContext, history: Sequence[Message] = ()) -> Plan:
