@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOT_THERE = {"walk"}
 """Shown on the page of errors because it does not exist."""
 
-ENGINE = {"pull", "start", "stop", "status", "list", "install"}
+ENGINE = {"pull", "start", "stop", "status", "list", "install", "logs"}
 COMMAND = re.compile(r"(?<!from )\bcrewgraph ([a-z]+)(?: ([a-z]+)\b)?")
 ROOT_OPTIONS = {"--home", "--model-url", "--model", "--debug", "--version", "--help"}
 
