@@ -21,7 +21,7 @@ NOT_THERE = {"walk"}
 
 ENGINE = {"pull", "start", "stop", "status", "list", "install", "logs"}
 COMMAND = re.compile(r"(?<!from )\bcrewgraph ([a-z]+)(?: ([a-z]+)\b)?")
-ROOT_OPTIONS = {"--home", "--model-url", "--model", "--debug", "--version", "--help"}
+ROOT_OPTIONS = {"--home", "--database", "--model-url", "--model", "--debug", "--version", "--help"}
 
 
 @cache
