@@ -24,7 +24,7 @@ from ..runtime.stepping.lanes import Lanes
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive
-from .endpoints.file import keys_in
+from .endpoints.file import keys_in, models_of
 from .lazy_client import LazyClient, NoEngine, OtherModel
 from .settings import MAX_REQUEST_CHARS, Settings
 from .tenants import TenantBudget, Tenants, read_tenants
@@ -84,9 +84,11 @@ class House(Archive):
 
         Raises:
             StoreError: the database cannot be used.
-            InvalidInput: the tenants' file cannot be read.
+            InvalidInput: the tenants' or the models file cannot be read.
         """
         budgets = read_tenants(settings.tenants_file) if tenants is None else tenants
+        if client is None and engine:
+            models_of(settings)  # what is wrong with it is said before a run is made
         keys = settings.database_keys or None
         async with AsyncExitStack() as stack:
             opening = open_store(settings.database, synchronous=settings.durability, key=keys)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi.responses import JSONResponse
 
-from ...runtime.errors import CrewgraphError, EngineError, ReplayDiverged, TaskFailed
+from ...runtime.errors import CrewgraphError, EngineError, InvalidInput, ReplayDiverged, TaskFailed
 
 E = TypeVar("E", bound=Exception)
 
@@ -56,9 +56,9 @@ def status_of(error: BaseException) -> int:
     return _telling(error).http_status if isinstance(error, CrewgraphError) else 500
 
 
-def _telling(error: E) -> E | EngineError:
-    """The error whose status tells most: a task that failed for want of an engine is the engine's failure."""
-    if isinstance(error, TaskFailed) and isinstance(error.__cause__, EngineError):
+def _telling(error: E) -> E | EngineError | InvalidInput:
+    """The error whose status tells most: what failed for want of an engine, or for wrong input, is that one's failure."""
+    if isinstance(error, TaskFailed) and isinstance(error.__cause__, EngineError | InvalidInput):
         return error.__cause__
     return error
 

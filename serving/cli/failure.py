@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ...runtime.errors import CrewgraphError, EngineError, ReplayDiverged, RunWaiting, TaskFailed
+from ...runtime.errors import (
+    CrewgraphError,
+    EngineError,
+    InvalidInput,
+    ReplayDiverged,
+    RunWaiting,
+    TaskFailed,
+)
 from .screens.text import one_line
 
 INTERRUPTED = 130
@@ -51,7 +58,9 @@ class Failure(NamedTuple):
         """The failure that an exception means to a user."""
         if isinstance(error, CrewgraphError):
             cause = error.__cause__
-            kind = cause if isinstance(error, TaskFailed) and isinstance(cause, EngineError) else error
+            kind: CrewgraphError = error
+            if isinstance(error, TaskFailed) and isinstance(cause, EngineError | InvalidInput):
+                kind = cause
             told: dict[str, Any] = {"run_id": error.run_id} if error.run_id else {}
             below: list[str] = []
             if isinstance(error, Waiting):

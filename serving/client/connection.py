@@ -189,8 +189,8 @@ class Connection:
 
     def _unreachable(self, why: str) -> str:
         return (
-            f"No model engine answers at {self.base_url} ({why}); start it, or correct CREWGRAPH_MODEL_URL "
-            "(unset, the embedded engine is used)."
+            f"No model engine answers at {self.base_url} ({why}); start it, or correct its URL in CREWGRAPH_MODEL_URL or "
+            "models.toml (with neither, the embedded engine is used)."
         )
 
 

@@ -219,7 +219,8 @@ def _checked(table: Mapping[str, Any], file: Path) -> ModelsFile:
 
 def _said(error: ValidationError) -> tuple[str, str]:
     """Where the first fault is, and what it is."""
-    first = error.errors(include_url=False)[0]
+    # A name that is not known comes first: one that is missing is most often only written otherwise.
+    first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
     what = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
         what = "there is nothing of that name"

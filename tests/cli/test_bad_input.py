@@ -87,6 +87,19 @@ def test_a_model_server_that_is_not_there(crewgraph: Run, tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+def test_a_models_file_that_cannot_be_used(crewgraph: Run, crew_file: Path, home: Path) -> None:
+    file = home / "models.toml"
+    home.mkdir(exist_ok=True)
+    file.write_text('[engine.gpu]\nulr = "http://127.0.0.1:9/v1"\n')
+    refused(crewgraph("run", crew_file, "hello"), f"{file}: engine.gpu.ulr: there is nothing of that name")
+    file.write_text('[engine.gpu]\nurl = "http://127.0.0.1:9/v1"\nkey_env = "NO_KEY_IS_HERE"\n')
+    talk = home / "talk.py"
+    talk.write_text("from crewgraph import Agent, Crew\ncrew = Crew([Agent('friend', 'talk')])\n")
+    done = crewgraph("run", talk, "hello there")
+    assert done.returncode == 2, done
+    assert "NO_KEY_IS_HERE, which is not set" in done.stderr
+
+
 def test_a_corrupt_database_is_set_aside_and_said(crewgraph: Run, crew_file: Path, home: Path) -> None:
     home.mkdir()
     (home / "crewgraph.db").write_bytes(b"not a database at all " * 1000)

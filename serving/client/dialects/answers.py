@@ -274,6 +274,8 @@ def error_text(body: bytes) -> str:
         text = said_of(value.get("error", value)) if "error" in value or "message" in value else text
         text = str(value["detail"]) if "detail" in value else text
     line = " ".join(text.split())
+    if line[:1] == "<":
+        return "a web page"
     return line if len(line) <= 300 else line[:297] + "..."
 
 
