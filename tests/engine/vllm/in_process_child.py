@@ -14,6 +14,7 @@ from crewgraph.agents.model import Hints, Message, ModelRequest, ToolSpec
 from crewgraph.runtime.errors import ContextTooLong, CrewgraphError
 from crewgraph.serving.engines.vllm.inprocess import in_process
 
+STORY = (Message("user", "Tell me a very long story about a river, with every detail."),)
 CAPITAL = ModelRequest((Message("user", "What is the capital of France?"),), max_tokens=16)
 OPTIONS = {
     "dtype": "bfloat16",
@@ -57,7 +58,7 @@ async def main(model: Path, adapter: Path) -> dict[str, Any]:
             replace(CAPITAL, model="gpt-4"),
             replace(CAPITAL, adapter="nobody"),
             replace(CAPITAL, max_tokens=5000),
-            replace(CAPITAL, max_tokens=900, timeout_s=0.2),
+            replace(CAPITAL, messages=STORY, max_tokens=900, timeout_s=0.2),
             replace(CAPITAL, schema={"type": "no such type"}),
         ):
             try:
