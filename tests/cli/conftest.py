@@ -215,6 +215,13 @@ class Terminal:
         os.close(self._mine)
         return self._process.wait(10)
 
+    def end(self) -> None:
+        """Nothing of it is left, however far the test came."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+            os.close(self._mine)
+
     def _read(self) -> bool:
         ready, _, _ = select.select([self._mine], [], [], max(0.0, self._end - time.monotonic()))
         assert ready, f"nothing more came: {self.seen}"
@@ -230,10 +237,14 @@ Terminals = Callable[..., Terminal]
 
 
 @pytest.fixture
-def terminal(environment: dict[str, str]) -> Terminals:
+def terminal(environment: dict[str, str]) -> Iterator[Terminals]:
     """Begin `crewgraph …` in a terminal."""
+    begun: list[Terminal] = []
 
     def begin(*arguments: str | Path, width: int = 100) -> Terminal:
-        return Terminal(arguments, environment, width)
+        begun.append(Terminal(arguments, environment, width))
+        return begun[-1]
 
-    return begin
+    yield begin
+    for one in begun:
+        one.end()
