@@ -7,7 +7,7 @@ OpenAI chat format; `serving/` holds the clients that speak to real engines, `ag
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..runtime.errors import EngineError
@@ -157,14 +157,7 @@ class ModelRequest:
         return said
 
 
-_DEFAULTS: dict[str, Any] = {
-    "top_p": 1.0,
-    "regex": None,
-    "grammar": None,
-    "tool_choice": "auto",
-    "adapter": None,
-    "continue_last": False,
-}
+_DEFAULTS = {one.name: one.default for one in fields(ModelRequest)}
 
 
 def _said(message: Message) -> dict[str, Any]:

@@ -55,7 +55,7 @@ async def crewgraph(url: str) -> AsyncIterator[tuple[Ask, Ask]]:
     from crewgraph.agents.model import Message, ModelRequest
     from crewgraph.serving.client import HttpModelClient
 
-    messages = tuple(Message(m["role"], m["content"]) for m in MESSAGES)  # type: ignore[arg-type]
+    messages = tuple(Message(m["role"], m["content"]) for m in MESSAGES)  # type: ignore[arg-type]  # the roles are literals above
 
     async def whole(words: int) -> int:
         return (await client.complete(ModelRequest(messages, max_tokens=words))).usage.completion_tokens
@@ -116,8 +116,8 @@ def aiohttp_msgspec(url: str) -> Any:
     import msgspec
 
     text = msgspec.defstruct("Text", [("content", str | None, None)])
-    choice = msgspec.defstruct("Choice", [("delta", text | None, None), ("message", text | None, None)])  # type: ignore[operator]
-    decoder = msgspec.json.Decoder(msgspec.defstruct("Chunk", [("choices", list[choice])]))  # type: ignore[valid-type]
+    choice = msgspec.defstruct("Choice", [("delta", text | None, None), ("message", text | None, None)])  # type: ignore[operator]  # made at run time: no type to check against
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Chunk", [("choices", list[choice])]))  # type: ignore[valid-type]  # as above
 
     def parse(data: bytes) -> str:
         choices = decoder.decode(data).choices

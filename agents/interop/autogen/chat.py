@@ -10,8 +10,8 @@ from contextlib import aclosing
 from typing import Any
 
 # AutoGen is an extra: where it is not installed, checkers take its names for Any.
-from autogen_core import FunctionCall  # pyright: ignore[reportMissingImports]
-from autogen_core.models import (  # pyright: ignore[reportMissingImports]
+from autogen_core import FunctionCall  # pyright: ignore[reportMissingImports]  # an extra
+from autogen_core.models import (  # pyright: ignore[reportMissingImports]  # an extra
     ChatCompletionClient,
     CreateResult,
     RequestUsage,

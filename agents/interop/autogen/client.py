@@ -7,8 +7,8 @@ from contextlib import aclosing
 from typing import Any
 
 # AutoGen is an extra: where it is not installed, checkers take its names for Any.
-from autogen_core import CancellationToken  # pyright: ignore[reportMissingImports]
-from autogen_core.models import ChatCompletionClient  # pyright: ignore[reportMissingImports]
+from autogen_core import CancellationToken  # pyright: ignore[reportMissingImports]  # an extra
+from autogen_core.models import ChatCompletionClient  # pyright: ignore[reportMissingImports]  # an extra
 
 from ....runtime.errors import InvalidRequest, ModelError
 from ...model import FinishReason, ModelDelta, ModelReply, ModelRequest, ToolCall, Usage

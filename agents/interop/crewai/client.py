@@ -7,20 +7,20 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from typing import Any
 
 # CrewAI is an extra: where it is not installed, checkers take its names for Any.
-from crewai.events.stream_context import (  # pyright: ignore[reportMissingImports]
+from crewai.events.stream_context import (  # pyright: ignore[reportMissingImports]  # an extra
     add_stream_sink,
     reset_stream_sinks,
 )
-from crewai.events.utils.console_formatter import (  # pyright: ignore[reportMissingImports]
+from crewai.events.utils.console_formatter import (  # pyright: ignore[reportMissingImports]  # an extra
     set_suppress_console_output,
     should_suppress_console_output,
 )
-from crewai.llms.base_llm import (  # pyright: ignore[reportMissingImports]
+from crewai.llms.base_llm import (  # pyright: ignore[reportMissingImports]  # an extra
     BaseLLM,
     call_stop_override,
     call_stream_override,
 )
-from crewai.types.usage_metrics import UsageMetrics  # pyright: ignore[reportMissingImports]
+from crewai.types.usage_metrics import UsageMetrics  # pyright: ignore[reportMissingImports]  # an extra
 from pydantic import BaseModel
 
 from ....runtime.errors import InvalidRequest

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # CrewAI is an extra: where it is not installed, checkers take its names for Any.
-from crewai.events.types.llm_events import LLMCallType  # pyright: ignore[reportMissingImports]
-from crewai.hooks.dispatch import HookAborted  # pyright: ignore[reportMissingImports]
-from crewai.llms.base_llm import (  # pyright: ignore[reportMissingImports]
+from crewai.events.types.llm_events import LLMCallType  # pyright: ignore[reportMissingImports]  # an extra
+from crewai.hooks.dispatch import HookAborted  # pyright: ignore[reportMissingImports]  # an extra
+from crewai.llms.base_llm import (  # pyright: ignore[reportMissingImports]  # an extra
     BaseLLM,
     LLMCallBlockedError,
     llm_call_context,
 )
-from crewai.utilities.exceptions.context_window_exceeding_exception import (  # pyright: ignore[reportMissingImports]
+from crewai.utilities.exceptions.context_window_exceeding_exception import (  # pyright: ignore[reportMissingImports]  # an extra
     LLMContextLengthExceededError,
 )
 from pydantic import BaseModel, PrivateAttr

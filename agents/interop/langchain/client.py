@@ -82,7 +82,7 @@ class LangChainModel(ForeignModel):
         choice = "any" if request.tool_choice == "required" else "auto"
         try:
             return model.bind_tools([said_tool(tool) for tool in request.tools], tool_choice=choice)
-        except NotImplementedError:
+        except NotImplementedError:  # how langchain-core says that a model has no tools
             raise InvalidRequest(f"{self.name} cannot call tools; ask a model that can.") from None
 
     async def _constrained(self, request: ModelRequest, schema: dict[str, Any]) -> ModelReply:
@@ -90,7 +90,7 @@ class LangChainModel(ForeignModel):
         stop = list(request.stop) or None
         try:
             bound = self._set(request).with_structured_output(named, include_raw=True)
-        except NotImplementedError:
+        except NotImplementedError:  # the same, of schemas
             raise InvalidRequest(f"{self.name} cannot be held to a schema; ask a model that can.") from None
         both = cast("dict[str, Any]", await bound.ainvoke(theirs(request.messages), stop=stop))
         reply = reply_for(both["raw"], self.name)

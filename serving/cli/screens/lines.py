@@ -25,7 +25,7 @@ async def typed_lines(prompt: str) -> AsyncGenerator[str, None]:
 
 def _terminal_reader(prompt: str) -> Callable[[], str | None]:
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  # gives input() its line editing
+        import readline  # noqa: F401  # importing it is what gives input() its line editing
 
     def read() -> str | None:
         try:

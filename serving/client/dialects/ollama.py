@@ -164,7 +164,7 @@ class Ollama:
 
     def counted(self, body: bytes) -> int | Call:
         """Nothing is ever counted here."""
-        raise NotImplementedError("ollama counts no tokens")
+        raise AssertionError("counting makes no call, so there is no answer to read")
 
     def refusal(self, status: int, body: bytes, *, model: str) -> Exception | None:
         """A model that was not pulled, or a prompt that does not fit, in Ollama's words."""

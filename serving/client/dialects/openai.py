@@ -160,7 +160,7 @@ class OpenAI:
 
     def counted(self, body: bytes) -> int | Call:
         """Nothing is ever counted here."""
-        raise NotImplementedError(f"{self.kind} counts no tokens")
+        raise AssertionError("counting makes no call, so there is no answer to read")
 
     def refusal(self, status: int, body: bytes, *, model: str) -> Exception | None:
         """Nothing beyond what holds for all."""
