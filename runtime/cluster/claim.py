@@ -49,9 +49,8 @@ class Claims:
                     if self._bus.lost.is_set():
                         raise
                     if (await self._store.find_run(run_id)).status != "running":
-                        refusals += (
-                            1  # whoever carried it has just let go, or the store says no for another reason
-                        )
+                        # Whoever carried it has just let go, or the store says no for another reason.
+                        refusals += 1
                         if refusals > _REFUSALS:
                             raise
                         continue

@@ -115,9 +115,8 @@ class CrewgraphLLM(BaseLLM):  # type: ignore[misc]  # Any where CrewAI is not in
                             return self._end(call, reply)
             except Exception as error:
                 self._failed(call, error)
-                if isinstance(
-                    error, ContextTooLong
-                ):  # in CrewAI's words, so that it shortens the conversation
+                # In CrewAI's words, so that it shortens the conversation.
+                if isinstance(error, ContextTooLong):
                     raise LLMContextLengthExceededError(f"context length exceeded: {error}") from error
                 raise
         raise ModelError("The client's stream ended without its reply; look into the client.")
@@ -145,9 +144,8 @@ class CrewgraphLLM(BaseLLM):  # type: ignore[misc]  # Any where CrewAI is not in
                             return self._end(call, reply)
             except Exception as error:
                 self._failed(call, error)
-                if isinstance(
-                    error, ContextTooLong
-                ):  # in CrewAI's words, so that it shortens the conversation
+                # In CrewAI's words, so that it shortens the conversation.
+                if isinstance(error, ContextTooLong):
                     raise LLMContextLengthExceededError(f"context length exceeded: {error}") from error
                 raise
         raise ModelError("The client's stream ended without its reply; look into the client.")
