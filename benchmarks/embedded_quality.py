@@ -22,7 +22,7 @@ from typing import Any
 
 from questions.rows import holds
 
-from crewgraph.planner.checker import check
+from crewgraph.planner.checking.checker import check
 from crewgraph.runtime.events import PlanMade, StepFinished
 from crewgraph.serving.crewfile import load_crew
 from crewgraph.serving.house import House

@@ -12,10 +12,10 @@ from ..agents.model import Message, ModelClient
 from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan
 from ..runtime.graph import Task
-from .checker import check
-from .intent import is_small_talk
-from .plan import Plan, listed
-from .rules import ANSWER, by_rules
+from .checking.checker import check
+from .intent.small_talk import is_small_talk
+from .plan import ANSWER, Plan, listed
+from .strategies.rules import by_rules
 
 Mode = Literal["auto", "model", "rules"]
 """Who plans: the model, the rules, or (auto) the model where it has shown that it can."""
@@ -61,7 +61,7 @@ class Planner:
         return self._checked(plan.model_copy(update={"notes": (*notes, *plan.notes)}), ctx)
 
     async def _by_model(self, request: str, ctx: RunContext, history: Sequence[Message]) -> Plan:
-        from .model_plan import by_model
+        from .strategies.model_plan import by_model
 
         return await by_model(self.crew, request, self.client, ctx, history=history)
 

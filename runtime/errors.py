@@ -7,6 +7,7 @@
     │   ├── InvalidGraph              a task graph that cannot run (cycle, unknown reference, doubled id)
     │   ├── InvalidCrew               a crew file or crew definition that cannot be used
     │   ├── InvalidPlan               a plan that the checker refuses
+    │   │   └── Unreachable           a goal that no tool of the crew leads to, or wishes that exclude each other
     │   ├── InvalidRequest            an empty, oversized or malformed request
     │   │   └── InvalidSchema         a JSON schema, pattern or grammar that no engine could follow
     │   └── NotFound                  HTTP 404: a run, thread or name that does not exist
@@ -27,6 +28,7 @@
     │   └── ClaimLost                 another process has taken the run over: this one must stop
     ├── ToolError                     a tool failed; ToolArgumentError: its arguments were wrong
     ├── TaskFailed                    a task ended without a result
+    │   └── Surprise                  its result is not what the plan took for granted
     ├── Rejected                      HTTP 403: a person said no
     ├── RunWaiting                    exit 4, HTTP 202: a person has to answer before the run goes on
     ├── BudgetExceeded                HTTP 429: a run used up what it was given
@@ -39,6 +41,9 @@ swallows it. So does `Suspended`, the signal by which a task that waits for a pe
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 
 class CrewgraphError(Exception):
@@ -75,6 +80,12 @@ class InvalidPlan(InvalidInput):
     """A plan that the checker refuses; the message names the task and the mend."""
 
     code = "invalid_plan"
+
+
+class Unreachable(InvalidPlan):
+    """A goal that no tool of the crew leads to, or wishes that exclude each other; the message names what is nearest."""
+
+    code = "unreachable"
 
 
 class InvalidRequest(InvalidInput):
@@ -222,9 +233,19 @@ class ToolArgumentError(ToolError):
 
 
 class TaskFailed(CrewgraphError):
-    """A task ended without a result, so the run has no answer; finished tasks keep theirs."""
+    """A task ended without a result, so the run has no answer; finished tasks keep theirs.
+
+    Where a whole graph could not be carried out, `failures` are the errors of the tasks that failed themselves, by id.
+    """
 
     code = "task_failed"
+    failures: Mapping[str, Exception] = MappingProxyType({})
+
+
+class Surprise(TaskFailed):
+    """A task has done its work, and the result is not what the plan took for granted of it."""
+
+    code = "surprise"
 
 
 class Rejected(CrewgraphError):

@@ -45,12 +45,22 @@ class RunResumed(_Event):
 
 
 class PlanMade(_Event):
-    """The task graph is fixed. `strategy` says how it was made, `notes` why, in words for people."""
+    """The task graph is fixed. `strategy` says how it was made, `notes` why, in words for people.
+
+    A later one stands in place of the one before, for this `reason`: tasks of the same id keep their results. `missing`
+    says for people what the plan gave up on. `estimate` is what it was thought to take, `intent` what the request was
+    taken for. A plan that is `growing` is still being written: its further tasks are added as they are found.
+    """
 
     kind: Literal["plan_made"] = "plan_made"
     tasks: tuple[Task, ...]
     strategy: str
     notes: tuple[str, ...] = ()
+    reason: str = ""
+    missing: tuple[str, ...] = ()
+    estimate: JsonValue = None
+    intent: str = ""
+    growing: bool = False
 
 
 class TaskStarted(_Event):

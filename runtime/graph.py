@@ -23,6 +23,9 @@ _REFERENCE = re.compile(r"^\$([A-Za-z0-9_][A-Za-z0-9_\-]*)((?:\.[A-Za-z0-9_]+)*)
 ITEM = "item"
 """In a task with `each`, the name by which its arguments refer to the entry at hand."""
 
+RESULT = "result"
+"""In `Task.expects`, the name by which a condition refers to the value of the task's own result."""
+
 
 class Reference(NamedTuple):
     """A pointer to an earlier result: the task, and the path of fields inside its value."""
@@ -51,7 +54,9 @@ class Task(BaseModel):
     ``"$item"`` (or ``"$item.field"``) in `args` is the entry, and the result's value is the list of results.
     `when` is a condition to begin at all, `retry` says what to do on failure, `timeout` how many seconds one
     attempt may take, `allowance` what it may use, `approval` that a person must agree first, `expected_seconds`
-    how long it is thought to take (it decides which of two ready tasks goes first).
+    how long it is thought to take (it decides which of two ready tasks goes first). `expects` is what the plan takes for
+    granted of the result, whose value is ``"$result"`` there: where it does not hold, the task fails by `Surprise`.
+    What is `optional` may be left out where a budget does not reach for everything.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +75,8 @@ class Task(BaseModel):
     allowance: Allowance | None = None
     approval: bool = False
     expected_seconds: float | None = Field(default=None, ge=0)
+    expects: tuple[Condition, ...] = ()
+    optional: bool = False
 
     @property
     def refers_to(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from ..runtime.events import Effect
 from ..runtime.policy import Retry
 from .effects import Approval, IdempotencyKey, Reconcile, check_promises
 from .options import Option, correction, enumerated, options_of
+from .planning import NO_TRAITS, Traits
 from .result import Telling, telling_facts
 from .schema import read_signature
 from .values import Fact
@@ -37,7 +38,7 @@ class Tool:
 
     How it is called in a run: `key` is the parameter of `fn` that gets the idempotency key, `reconcile` says of a
     `once` call in doubt what has happened, `approval` when a person is asked first, `limit` how many calls go on at
-    once, `timeout` how many seconds one may take, `retry` how often a failed one is made again.
+    once, `timeout` how many seconds one may take, `retry` how often a failed one is made again. `traits` are for planners.
 
     Raises:
         InvalidCrew: the name cannot be used, or the tool promises what it cannot keep.
@@ -59,6 +60,7 @@ class Tool:
     limit: int | None = None
     timeout: float | None = None
     retry: Retry | None = None
+    traits: Traits = NO_TRAITS
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -66,6 +68,7 @@ class Tool:
                 f"The tool name {self.name!r} is not usable: letters, digits, _ and - only, at most 64."
             )
         check_promises(self)
+        self.traits.check(self.name, self.args.model_fields)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -137,6 +140,7 @@ def tool(
     limit: int | None = None,
     timeout: float | None = None,
     retry: Retry | None = None,
+    traits: Traits = NO_TRAITS,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     fn: Callable[..., Any] | None = None,
@@ -151,6 +155,7 @@ def tool(
     limit: int | None = None,
     timeout: float | None = None,
     retry: Retry | None = None,
+    traits: Traits = NO_TRAITS,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function; sync functions run in a thread.
 
@@ -165,7 +170,8 @@ def tool(
 
     With `approval` a person is asked before each call, or before those for which this function of the arguments
     says so: ``approval=lambda amount: amount > 1000``. At most `limit` calls go on at once in a run; each may take
-    `timeout` seconds; `retry` makes a failed one again, a ``once`` call only where the tool raised `ToolError`.
+    `timeout` seconds; `retry` makes a failed one again, a ``once`` call only where the tool raised `ToolError`. `traits`
+    tell planners what it needs, changes and costs.
 
     Raises:
         InvalidCrew: the function has untyped parameters or no docstring, or promises what it cannot keep.
@@ -199,6 +205,7 @@ def tool(
             limit=limit,
             timeout=timeout,
             retry=retry,
+            traits=traits,
         )
 
     return make if fn is None else make(fn)

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import nullcontext
 
 from ..context import RunContext
-from ..errors import ReplayDiverged, TaskFailed
-from ..graph import Task, TaskResult
+from ..errors import ReplayDiverged, Surprise, TaskFailed
+from ..graph import RESULT, Task, TaskResult, resolve
 from ..journalling.row import fields
 from ..worker import Worker
 from .outcome import holds_up, stops_run
@@ -18,6 +18,7 @@ async def attempt(worker: Worker, task: Task, ctx: RunContext) -> TaskResult:
 
     Raises:
         TaskFailed: it took longer than the task's `timeout`, or what it gave is no result.
+        Surprise: what it gave is not what the task `expects`.
         BudgetExceeded: the seconds of the task's allowance are used up.
     """
     if task.timeout is None and task.allowance is None:
@@ -28,6 +29,11 @@ async def attempt(worker: Worker, task: Task, ctx: RunContext) -> TaskResult:
         result = await _limited(worker, task, ctx)
     if not isinstance(result, TaskResult):
         raise TaskFailed(f"its worker gave {type(result).__name__} and not a TaskResult")
+    for expected in task.expects:
+        known = {RESULT: result}
+        value, to = resolve(expected.value, known), resolve(expected.to, known)
+        if not expected.holds(value, to):
+            raise Surprise(f"its result is not what was expected: {expected.said(value, to)} does not hold")
     return result
 
 

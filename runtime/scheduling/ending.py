@@ -44,6 +44,7 @@ def ending(
             f"Task {task_id!r} failed{more}{after}: {reason}. {kept}: resume the run to try again.{asks}"
         )
         failed.__cause__ = error
+        failed.failures = dict(failures)
         return failed
     if waiting:
         return RunWaiting(

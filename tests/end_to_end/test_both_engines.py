@@ -10,7 +10,7 @@ import pytest
 
 from crewgraph import Crew, Settings
 from crewgraph.agents.testing import ForbiddenModel
-from crewgraph.planner.checker import check
+from crewgraph.planner.checking.checker import check
 from crewgraph.runtime.errors import InvalidPlan
 from crewgraph.runtime.events import Event, StepFinished, TextDelta
 from crewgraph.serving.crewfile import load_crew

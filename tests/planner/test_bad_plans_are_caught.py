@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crewgraph import Budget, Crew, Task
-from crewgraph.planner.checker import MAX_TASKS, check
+from crewgraph.planner.checking.checker import MAX_TASKS, check
 from crewgraph.planner.plan import Finding, listed
 
 PLAN = (

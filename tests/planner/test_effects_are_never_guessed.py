@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from crewgraph import Agent, Crew, tool
-from crewgraph.planner.rules import by_rules
+from crewgraph.planner.strategies.rules import by_rules
 
 Tea = Literal["green tea", "black tea", "white tea"]
 

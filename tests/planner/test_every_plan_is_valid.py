@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from crewgraph import Agent, Crew, Fact, Task, TaskResult, Tool, calculate
-from crewgraph.planner.checker import check
+from crewgraph.planner.checking.checker import check
 from crewgraph.planner.plan import Plan
-from crewgraph.planner.rules import by_rules
+from crewgraph.planner.strategies.rules import by_rules
 from crewgraph.runtime.graph import resolve
 from crewgraph.tools.tool import Option
 

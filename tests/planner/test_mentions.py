@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crewgraph.planner.mentions import Mention, find
-from crewgraph.planner.reading import Reading
+from crewgraph.planner.reading.mentions import Mention, find
+from crewgraph.planner.reading.reading import Reading
 from crewgraph.tools.tool import Option
 
 PLACES = (

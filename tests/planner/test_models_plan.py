@@ -14,9 +14,9 @@ from crewgraph import Budget, Crew, ModelRequest
 from crewgraph.agents.aptitude import Aptitude, probe
 from crewgraph.agents.model import Message
 from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
-from crewgraph.planner.model_plan import plan_schema
 from crewgraph.planner.plan import Plan
 from crewgraph.planner.planner import Mode, Planner
+from crewgraph.planner.strategies.model_plan import plan_schema
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidPlan
 from crewgraph.runtime.store import open_store

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crewgraph.planner.intent import is_small_talk
-from crewgraph.planner.reading import Reading
+from crewgraph.planner.intent.small_talk import is_small_talk
+from crewgraph.planner.reading.reading import Reading
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from crewgraph import Crew, Task
-from crewgraph.planner.checker import check
-from crewgraph.planner.rules import by_rules
+from crewgraph.planner.checking.checker import check
+from crewgraph.planner.strategies.rules import by_rules
 
 Calls = list[tuple[str, dict[str, Any]]]
 

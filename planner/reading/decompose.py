@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..tools.text import tokens
-from ..tools.tool import Option, Tool
-from ..tools.values import Fact
+from ...tools.text import tokens
+from ...tools.tool import Option, Tool
+from ...tools.values import Fact
 from .mentions import Mention, find
 from .reading import Reading, Span
 from .slots import Call, Fit, fit

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from ..tools.text import normal, tokens
+from ...tools.text import normal, tokens
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Lexicon:
 def lexicon() -> Lexicon:
     """The vocabulary; read once."""
     raw: dict[str, Any] = tomllib.loads(
-        files(__package__ or "crewgraph.planner").joinpath("lexicon.toml").read_text("utf-8")
+        files(__package__ or "crewgraph.planner.reading").joinpath("lexicon.toml").read_text("utf-8")
     )
     extremes = raw["extremes"]
     return Lexicon(

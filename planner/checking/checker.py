@@ -7,13 +7,13 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..agents.crew import Crew
-from ..runtime.budget import Budget
-from ..runtime.errors import CrewgraphError, InvalidGraph
-from ..runtime.graph import ITEM, Reference, Task, TaskGraph, references
-from ..tools.tool import Tool
-from ..tools.values import Fact
-from .plan import Finding
+from ...agents.crew import Crew
+from ...runtime.budget import Budget
+from ...runtime.errors import CrewgraphError, InvalidGraph
+from ...runtime.graph import ITEM, Reference, Task, TaskGraph, references
+from ...tools.tool import Tool
+from ...tools.values import Fact
+from ..plan import Finding
 
 MAX_TASKS = 100
 """A plan with more tasks is refused."""

@@ -6,19 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..agents.crew import Crew
-from ..runtime.graph import Task
-from ..tools.text import tokens
-from ..tools.tool import Tool
-from ..tools.toolset import Toolset
-from ..tools.values import Fact
-from .decompose import Decomposition, arguments_text, decompose, gives
-from .plan import Plan
-from .reading import Reading
-from .slots import Call
-
-ANSWER = "answer"
-"""Id of the task that answers, where the planner made it."""
+from ...agents.crew import Crew
+from ...runtime.graph import Task
+from ...tools.text import tokens
+from ...tools.tool import Tool
+from ...tools.toolset import Toolset
+from ...tools.values import Fact
+from ..plan import ANSWER, Plan
+from ..reading.decompose import Decomposition, arguments_text, decompose, gives
+from ..reading.reading import Reading
+from ..reading.slots import Call
 
 
 @dataclass

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..tools.text import STOPWORDS, stem, tokens
-from ..tools.tool import Option
+from ...tools.text import STOPWORDS, stem, tokens
+from ...tools.tool import Option
 from .reading import Reading, Span, plain
 
 _HAN = re.compile(r"[\u3400-\u9fff]")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from ..tools.text import STOPWORDS, Language, language_of, stem
+from ...tools.text import STOPWORDS, Language, language_of, stem
 from .lexicon import Lexicon, lexicon
 
 Span = tuple[int, int]

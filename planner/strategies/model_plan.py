@@ -12,20 +12,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..agents.calls import ask_model
-from ..agents.crew import Crew
-from ..agents.model import Message, ModelClient, ModelRequest
-from ..runtime.context import RunContext
-from ..runtime.errors import InvalidPlan, ModelError
-from ..runtime.graph import Task
-from ..tools.tool import Tool
-from ..tools.values import Fact
-from .checker import check, fits
-from .mentions import find
-from .plan import Plan, listed
-from .reading import Reading
-from .rules import ANSWER
-from .slots import takes_several
+from ...agents.calls import ask_model
+from ...agents.crew import Crew
+from ...agents.model import Message, ModelClient, ModelRequest
+from ...runtime.context import RunContext
+from ...runtime.errors import InvalidPlan, ModelError
+from ...runtime.graph import Task
+from ...tools.tool import Tool
+from ...tools.values import Fact
+from ..checking.checker import check, fits
+from ..plan import ANSWER, Plan, listed
+from ..reading.mentions import find
+from ..reading.reading import Reading
+from ..reading.slots import takes_several
 
 _MAX_TASKS = 6
 _FEWEST_TO_COMBINE = 2

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..tools.builtin.calculate import EXPRESSION
-from ..tools.builtin.table import ORDINAL
-from ..tools.knowledge.documents import QUERY
-from ..tools.text import stem, tokens
-from ..tools.tool import Option, Tool, enumerated
+from ...tools.builtin.calculate import EXPRESSION
+from ...tools.builtin.table import ORDINAL
+from ...tools.knowledge.documents import QUERY
+from ...tools.text import stem, tokens
+from ...tools.tool import Option, Tool, enumerated
 from .lexicon import lexicon
 from .mentions import Mention
 from .reading import Reading, Span

@@ -1,0 +1,1 @@
+"""What kind of thing a request is, and in which language, found out before anything is planned."""

@@ -1,0 +1,1 @@
+"""Ways of making a plan, all behind one protocol."""

@@ -1,0 +1,58 @@
+"""The one protocol behind which every way of planning stands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from ...runtime.context import RunContext
+from ...runtime.graph import Task, TaskResult
+from ..asked import Asked
+from ..plan import Plan
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Makes a plan for what is asked. Whoever calls it holds the plan against the checker; it may do so itself before.
+
+    Effects (model calls above all) go through `ctx`, so that a plan is made once, and read back afterwards.
+    """
+
+    async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
+        """The plan.
+
+        Raises:
+            InvalidPlan: there is none by this way; the message says why (`Unreachable`: by no way).
+            EngineError: the model was needed and did not answer.
+        """
+        ...
+
+
+class Settled(NamedTuple):
+    """What has come of tasks that were given: the results, and in a sentence each what failed, by task id."""
+
+    results: Mapping[str, TaskResult]
+    failures: Mapping[str, str]
+
+
+class Seen(Protocol):
+    """How the tasks fare that a streaming strategy has given so far."""
+
+    async def settled(self) -> Settled:
+        """Waits until each of them has ended or will not be begun, and says what came of all."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Strategy, Protocol):
+    """A strategy whose tasks can be begun while it is still writing the rest."""
+
+    def stream(self, asked: Asked, ctx: RunContext, seen: Seen) -> AsyncGenerator[Task, None]:
+        """Each task as soon as it is whole and passes the checker; it refers only to those before it. The last one
+        answers. Raises as `plan` does, where the tasks given so far stand.
+
+        A sitting that was broken off streams again from the beginning: it must give the same tasks in the same words as
+        long as the same steps are read back, and may give others after that. `asked.so_far` then holds the tasks that
+        were given before.
+        """
+        ...
