@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ..agents.crew import Crew
 from ..agents.model import Message
 from ..runtime.budget import Budget
+from ..runtime.context import RunContext
 from ..runtime.graph import Task, TaskResult
 from .intent.kinds import UNSURE, Intent
+from .plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,18 @@ class Example:
 class SoFar:
     """What has come of a plan that has to be changed: why, what is done, and what went wrong, each by task id.
 
-    `results` are whole and are kept; `failures` are sentences. `tried` are the calls that failed before, in earlier
-    plans of this run too, so that none is planned again the same.
+    `results` are whole and are kept; `failures` are sentences, `codes` their classes (`CrewgraphError.code`). `tried` are
+    the calls (see `call_key`) that earlier plans of this run did without in the end, so that none is planned again the
+    same. `changes` is how often the plan has been changed already.
     """
 
     tasks: tuple[Task, ...]
     results: Mapping[str, TaskResult]
     failures: Mapping[str, str]
     reason: str
+    codes: Mapping[str, str] = MappingProxyType({})
     tried: frozenset[str] = frozenset()
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +67,10 @@ class Asked:
         return next((m.content for m in reversed(self.history) if m.role == "user"), "")
 
 
-NOTHING_DONE: Mapping[str, TaskResult] = MappingProxyType({})
+Change = Callable[[Asked, RunContext], Awaitable[Plan | None]]
+"""Makes another plan where one could not be carried out (`asked.so_far`); None where nothing useful is left to do."""
+
+
+def call_key(task: Task) -> str:
+    """Equal for tasks that make the same call: the same tool with the same arguments, or the same piece of work."""
+    return f"{task.tool or task.description}({json.dumps([task.args, task.each], sort_keys=True)})"

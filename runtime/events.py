@@ -47,9 +47,10 @@ class RunResumed(_Event):
 class PlanMade(_Event):
     """The task graph is fixed. `strategy` says how it was made, `notes` why, in words for people.
 
-    A later one stands in place of the one before, for this `reason`: tasks of the same id keep their results. `missing`
-    says for people what the plan gave up on. `estimate` is what it was thought to take, `intent` what the request was
-    taken for. A plan that is `growing` is still being written: its further tasks are added as they are found.
+    A later one stands in place of the one before, for this `reason`: tasks of the same id keep their results, and those
+    `left_out` are the ones that it does without. `missing` says for people what the plan gave up on. `estimate` is what
+    it was thought to take, `intent` what the request was taken for. A plan that is `growing` is still being written: its
+    further tasks are added as they are found.
     """
 
     kind: Literal["plan_made"] = "plan_made"
@@ -57,6 +58,7 @@ class PlanMade(_Event):
     strategy: str
     notes: tuple[str, ...] = ()
     reason: str = ""
+    left_out: tuple[Task, ...] = ()
     missing: tuple[str, ...] = ()
     estimate: JsonValue = None
     intent: str = ""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from .context import RunContext
 from .errors import BudgetExceeded, StoreError
-from .graph import Task, TaskGraph, TaskResult
-from .scheduling.execution import Execution
+from .graph import TaskGraph, TaskResult
+from .scheduling.execution import Execution, Growth, Settle
 from .scheduling.outcome import cause_of
 from .scheduling.schedule import Schedule, critical_path
 from .worker import Worker
 
-__all__ = ["critical_path", "execute"]
+__all__ = ["Growth", "Settle", "critical_path", "execute"]
 
 
 async def execute(
@@ -22,14 +22,15 @@ async def execute(
     *,
     limit: int = 8,
     agents: Mapping[str, int] | None = None,
-    growth: AsyncIterable[Task | Sequence[Task]] | None = None,
+    growth: Growth | None = None,
 ) -> dict[str, TaskResult]:
     """Carry out the graph, at most `limit` tasks at once and at most `agents[role]` of one role; every result.
 
     Of the tasks that are ready, the one with the longest chain of dependents (in `expected_seconds`) goes first. A
     task that an earlier sitting finished with the same inputs is read back. `growth` is a planner that gives tasks
-    as it finds them; workers add tasks by `RunContext.add_tasks`. Both kinds are in the results; tasks that were
-    passed over, for their condition or that of one they read is not met, are not.
+    as it finds them, or a function that makes one and is handed what waits until all tasks so far have ended. Workers
+    add tasks by `RunContext.add_tasks`. Both kinds are in the results; tasks that were passed over, for their condition
+    or that of one they read is not met, are not.
 
     When a task fails for good, those that need it are skipped and all others go on; so they do while a task waits
     for a person. When this is cancelled, the workers are cancelled and awaited; what was finished is kept.

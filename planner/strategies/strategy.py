@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import AsyncGenerator
+from typing import Protocol, runtime_checkable
 
 from ...runtime.context import RunContext
-from ...runtime.graph import Task, TaskResult
+from ...runtime.graph import Task
+from ...runtime.scheduling.ending import Settled
 from ..asked import Asked
 from ..plan import Plan
 
@@ -26,13 +27,6 @@ class Strategy(Protocol):
             EngineError: the model was needed and did not answer.
         """
         ...
-
-
-class Settled(NamedTuple):
-    """What has come of tasks that were given: the results, and in a sentence each what failed, by task id."""
-
-    results: Mapping[str, TaskResult]
-    failures: Mapping[str, str]
 
 
 class Seen(Protocol):

@@ -76,7 +76,7 @@ class Journal:
 
     __slots__ = (  # thousands of runs may be under way at once
         "_began", "_given_back", "_just_resumed", "_last", "_link", "_notes", "_secret", "_seq", "_sink", "_started",
-        "_task_costs", "_tasks", "added", "charged", "end", "forked", "plan", "read_only", "record", "redactor",
+        "_task_costs", "_tasks", "added", "charged", "end", "forked", "plans", "read_only", "record", "redactor",
         "run_id", "seconds", "spent", "steps", "stopped", "unsafe",
     )  # fmt: skip
 
@@ -103,12 +103,12 @@ class Journal:
         self.charged = _NOTHING
         """What of `spent` was told by `charge`: it stands in other runs, which carried tasks of this one."""
         self.added: list[TasksAdded] = []
-        """How the graph has grown, in earlier sittings and in this one."""
+        """How the graph of the last plan has grown, in earlier sittings and in this one; in a replay, those of all plans."""
         self._task_costs: dict[str, Cost] = {}
         self.end: EventRow | None = None
         """The event with which the run came to rest, if it has not gone on since."""
-        self.plan: EventRow | None = None
-        """The event with which the plan was made."""
+        self.plans: list[EventRow] = []
+        """The events with which plans were made, each in place of the one before."""
         self.forked = False
         """Whether this run goes on from another one."""
         self.stopped = False
@@ -367,7 +367,9 @@ class Journal:
             case "run_resumed":
                 self.end = None
             case "plan_made":
-                self.plan = row
+                self.plans.append(row)
+                if not self.read_only:  # a later plan holds what is to be kept of the tasks that were added
+                    self.added.clear()
             case "run_forked":
                 self.forked = True
             case _:

@@ -68,17 +68,18 @@ def to_its_end(ctx: RunContext) -> Iterator[None]:
         raise error from now.__cause__
 
 
-def plan_again(ctx: RunContext, made: PlanMade) -> PlanMade:
+def plan_again(ctx: RunContext, made: PlanMade, place: int = 0) -> PlanMade:
     """In a replay, the plan to carry out where the code has now `made` this one: the journal's, which is the same.
 
-    A fork may have been given another plan than its planning came to: there the journal's counts.
+    `place` is how many plans this run has had before it. A fork may have been given another plan than its planning came
+    to: there the journal's counts.
 
     Raises:
         ReplayDiverged: the same steps of planning now come to another plan.
     """
-    row = ctx.journal.plan
-    if not ctx.replaying or row is None:
+    if not ctx.replaying or place >= len(ctx.journal.plans):
         return made
+    row = ctx.journal.plans[place]
     planned = cast(PlanMade, decode(row))
     then, now = (
         jsonable(plan.model_dump(include={"tasks"}, exclude_defaults=True)) for plan in (planned, made)

@@ -114,7 +114,7 @@ def _ended_at(journal: Journal, task_id: str, step: Step) -> bool:
     """Whether the run ended while this task went on."""
     if ended(journal) is None or journal.end_of_task(task_id) is not None:
         return False
-    return step.begun or bool(task_id) or journal.plan is None
+    return step.begun or bool(task_id) or not journal.plans
 
 
 def _unread(journal: Journal, task_id: str) -> bool:

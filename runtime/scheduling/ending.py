@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ..errors import CrewgraphError, Rejected, RunWaiting, StepInDoubt, TaskFailed
+from ..graph import TaskResult
 from .outcome import said
+
+
+class Settled(NamedTuple):
+    """What has come of tasks: the results, and in a sentence each what failed, by task id."""
+
+    results: Mapping[str, TaskResult]
+    failures: Mapping[str, str]
 
 
 def ending(

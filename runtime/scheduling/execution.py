@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 from ..context import RunContext
@@ -14,15 +14,19 @@ from ..worker import Worker
 from . import outcome
 from .approval import answered, approved
 from .attempt import attempt
-from .ending import ending
+from .ending import Settled, ending
 from .given import Givens, Work
 from .heldup import HeldUp
 from .maps import Map
 from .schedule import Schedule, Unit
 from .telling import Teller
 
-Growth = AsyncIterable[Task | Sequence[Task]]
-"""A planner that gives tasks as it finds them, one or several at a time."""
+Settle = Callable[[], Awaitable[Settled]]
+"""Waits until all tasks that are there have ended or cannot go on, and says what came of them."""
+
+Given = AsyncIterable[Task | Sequence[Task]]
+Growth = Given | Callable[[Settle], Given]
+"""A planner that gives tasks as it finds them, one or several at a time; or makes one that looks at what came of them."""
 
 
 class Execution:
@@ -30,6 +34,7 @@ class Execution:
 
     __slots__ = (
         "_attempts",
+        "_busy",
         "_ctx",
         "_diverged",
         "_failures",
@@ -37,6 +42,7 @@ class Execution:
         "_group",
         "_growth",
         "_held_up",
+        "_idle",
         "_planning",
         "_schedule",
         "_skipped",
@@ -59,6 +65,8 @@ class Execution:
         self._planning: BaseException | None = None
         self._skipped = 0
         self._attempts: dict[str, int] = {}
+        self._busy = 0
+        self._idle = asyncio.Event()
 
     async def run(self) -> None:
         """Carry out all that can be.
@@ -100,6 +108,19 @@ class Execution:
             finished=len(self._given.results),
         )
 
+    async def settled(self) -> Settled:
+        """Waits until nothing is under way any more; what has come of all tasks so far.
+
+        Raises:
+            Suspended, StepInDoubt: one of them waits for a person.
+        """
+        while self._busy:
+            self._idle.clear()
+            await self._idle.wait()
+        for error in self._held_up.errors:
+            raise error
+        return Settled(self.results(), {unit_id: outcome.said(e) for unit_id, e in self._failures.items()})
+
     def results(self) -> dict[str, TaskResult]:
         """The results in the order in which their tasks were given and added."""
         found = self._given.results
@@ -116,19 +137,28 @@ class Execution:
         new = self._schedule.add(tasks, then)
         if new:
             # Not at once: whoever asked writes first that they were added.
+            self._busy += 1
             self._group.create_task(self._advance_later())
         return new
 
     async def _advance_later(self) -> None:
         self._advance()
+        self._over()
+
+    def _over(self) -> None:
+        """One asyncio task less that could bring others about."""
+        self._busy -= 1
+        if not self._busy:
+            self._idle.set()
 
     async def _follow(self, growth: Growth) -> None:
         """Lay in what a planner gives, as it gives it."""
         try:
             async with AsyncExitStack() as closing:
-                if isinstance(growth, AsyncGenerator):
-                    await closing.enter_async_context(aclosing(growth))
-                async for given in growth:
+                given_by = growth if isinstance(growth, AsyncIterable) else growth(self.settled)
+                if isinstance(given_by, AsyncGenerator):
+                    await closing.enter_async_context(aclosing(given_by))
+                async for given in given_by:
                     tasks = (given,) if isinstance(given, Task) else tuple(given)
                     if self._schedule.add(tasks):
                         self._tell.added(tasks)
@@ -169,6 +199,7 @@ class Execution:
                     raise
                 self._fail(unit, error)
         else:
+            self._busy += 1
             self._group.create_task(self._carry_out(unit, work), name=unit.id)
 
     def _asks_first(self, unit: Unit) -> bool:
@@ -230,6 +261,7 @@ class Execution:
                 await asyncio.sleep(wait)
             self._schedule.again(unit)
         self._advance()
+        self._over()
 
     async def _attempt(self, unit: Unit, work: Work) -> None:
         ctx = self._ctx.for_task(unit.id, work.inputs, allowance=unit.task.allowance)
