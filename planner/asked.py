@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from ..agents.crew import Crew
 from ..agents.model import Message
@@ -38,7 +37,7 @@ class SoFar:
     results: Mapping[str, TaskResult]
     failures: Mapping[str, str]
     reason: str
-    codes: Mapping[str, str] = MappingProxyType({})
+    codes: Mapping[str, str] = field(default_factory=dict)
     tried: frozenset[str] = frozenset()
     changes: int = 0
 

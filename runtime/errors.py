@@ -42,8 +42,12 @@ swallows it. So does `Suspended`, the signal by which a task that waits for a pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .graph import Task, TaskResult
 
 
 class CrewgraphError(Exception):
@@ -235,11 +239,14 @@ class ToolArgumentError(ToolError):
 class TaskFailed(CrewgraphError):
     """A task ended without a result, so the run has no answer; finished tasks keep theirs.
 
-    Where a whole graph could not be carried out, `failures` are the errors of the tasks that failed themselves, by id.
+    Where a whole graph could not be carried out, `failures` are the errors of the tasks that failed themselves and
+    `results` those of the ones that are done, by id; `tasks` are all that there were, those added meanwhile among them.
     """
 
     code = "task_failed"
     failures: Mapping[str, Exception] = MappingProxyType({})
+    results: Mapping[str, TaskResult] = MappingProxyType({})
+    tasks: Sequence[Task] = ()
 
 
 class Surprise(TaskFailed):

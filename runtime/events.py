@@ -49,8 +49,8 @@ class PlanMade(_Event):
 
     A later one stands in place of the one before, for this `reason`: tasks of the same id keep their results, and those
     `left_out` are the ones that it does without. `missing` says for people what the plan gave up on. `estimate` is what
-    it was thought to take, `intent` what the request was taken for. A plan that is `growing` is still being written: its
-    further tasks are added as they are found.
+    it was thought to take, `intent` what the request was taken for, `trusted` whether the model was to be believed. A plan
+    that is `growing` is still being written: its further tasks are added as they are found.
     """
 
     kind: Literal["plan_made"] = "plan_made"
@@ -62,6 +62,7 @@ class PlanMade(_Event):
     missing: tuple[str, ...] = ()
     estimate: JsonValue = None
     intent: str = ""
+    trusted: bool = False
     growing: bool = False
 
 

@@ -157,7 +157,8 @@ def hands(cluster: Cluster, queues: Mapping[str, str] | None = None) -> Hands:
 
     def handed(own: CrewWorker, ctx: RunContext) -> Worker:
         model = ctx.journal.record.model if ctx.journal.record is not None else ""
-        spec: dict[str, JsonValue] = {"run": ctx.run_id, "reasons": own.reasons, "model": model}
+        plan = len(ctx.journal.plans)  # each plan of a run has its own worker, which knows its tasks
+        spec: dict[str, JsonValue] = {"run": ctx.run_id, "plan": plan, "reasons": own.reasons, "model": model}
         return cluster.worker(MAKER, spec, queues=queues)
 
     return handed
@@ -167,7 +168,8 @@ async def make_worker(spec: Mapping[str, Any], house: House) -> Worker:
     """A `Maker`: the crew's own worker for one run, as its conductor would have it."""
     record = await house.store.find_run(spec["run"])
     events = await house.store.events(record.id)
-    planned = next(event for event in reversed(events) if isinstance(event, PlanMade))
+    plans = [event for event in events if isinstance(event, PlanMade)]
+    planned = plans[min(spec.get("plan") or len(plans), len(plans)) - 1]
     crew = find_crew(record.crew_path)
     return CrewWorker(
         crew,

@@ -200,8 +200,7 @@ class House(Archive):
         options: dict[str, Any] = {"planner": planner, "plan_only": True}
         journal = await self.store.create_run(crew.name, text, crew_path=crew_path, options=options)
         async with journal, self._context(journal, Budget(), (), "") as ctx:
-            plan = await self._orchestrator(crew, planner).plan(text, ctx, history)
-            made = PlanMade(tasks=plan.tasks, strategy=plan.strategy, notes=plan.notes)
+            made = await self._orchestrator(crew, planner).plan(text, ctx, history)
             await ctx.emit(made)
             seconds = round(ctx.meter.seconds, 3)
             await ctx.emit(RunFinished(answer="(planned only)", seconds=seconds, tokens=ctx.spent.tokens))

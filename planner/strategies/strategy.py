@@ -45,8 +45,8 @@ class Streaming(Strategy, Protocol):
         """Each task as soon as it is whole and passes the checker; it refers only to those before it. The last one
         answers. Raises as `plan` does, where the tasks given so far stand.
 
-        A sitting that was broken off streams again from the beginning: it must give the same tasks in the same words as
-        long as the same steps are read back, and may give others after that. `asked.so_far` then holds the tasks that
-        were given before.
+        A sitting that was broken off streams again from the beginning, with the same first call of the model, so that a
+        replay finds it; `asked.so_far` then holds the tasks that were given before (in a replay: all of them). Where the
+        model now writes others, the given ones stand, and the rest is asked for anew with them before it.
         """
         ...

@@ -99,7 +99,7 @@ class Execution:
     def missing(self) -> Exception | None:
         """What is to be said of results that are not there; None where all are."""
         planning, held_up = self._planning, self._held_up.errors
-        return ending(
+        error = ending(
             self._ctx.run_id,
             failures=self._failures,
             held_up=[*held_up, planning] if isinstance(planning, Suspended) else held_up,
@@ -107,6 +107,19 @@ class Execution:
             skipped=self._skipped,
             finished=len(self._given.results),
         )
+        if isinstance(error, TaskFailed):
+            error.results, error.tasks = self.results(), self._tasks()
+        return error
+
+    def _tasks(self) -> list[Task]:
+        """All tasks; one that was told to wait for added ones depends on them here, in the order of its key."""
+        whole = [unit for unit in self._schedule if not unit.index]
+        return [
+            unit.task
+            if unit.needs == unit.task.needs
+            else unit.task.model_copy(update={"depends_on": unit.needs})
+            for unit in whole
+        ]
 
     async def settled(self) -> Settled:
         """Waits until nothing is under way any more; what has come of all tasks so far.
