@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args, get_origin
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from collections.abc import Collection, Mapping, Sequence
 
 from ...agents.crew import Crew
 from ...runtime.budget import Budget
-from ...runtime.errors import CrewgraphError, InvalidGraph
-from ...runtime.graph import ITEM, Reference, Task, TaskGraph, references
-from ...tools.tool import Tool
-from ...tools.values import Fact
-from ..plan import Finding
+from ...runtime.graph import Task
+from ..plan import Estimate, Finding
+from .faults.arguments import arguments
+from .faults.conditions import conditions
+from .faults.costs import allowances, costs
+from .faults.doubling import doubled_calls
+from .faults.passing import cases, passing
+from .faults.shape import alone, circles, doubled, loose, order
+from .kinds import fits, is_figure
+from .sources import Sources
+from .words import choose
+
+__all__ = ["MAX_TASKS", "check", "check_next", "fits", "is_figure"]
 
 MAX_TASKS = 100
 """A plan with more tasks is refused."""
 
 
-def check(tasks: Sequence[Task], crew: Crew, *, budget: Budget | None = None) -> list[Finding]:
+def check(
+    tasks: Sequence[Task],
+    crew: Crew,
+    *,
+    budget: Budget | None = None,
+    estimate: Estimate | None = None,
+    forbidden: Collection[str] = (),
+) -> list[Finding]:
     """What is wrong with a plan for a crew; empty where nothing is.
 
-    Acyclic, references resolve and their types fit, agents exist and may use the tools they are given, arguments
-    are valid, nothing hangs loose, and the calls fit the budget.
+    Its tasks have ids of their own, wait for what is there and not for each other; agents exist and may use the tools they
+    are given, none of which is `forbidden` (to the tenant); arguments are valid, and what they, `each` and conditions refer
+    to exists and has the right type; every task can be begun and is used, and one answers; nothing that happens once is
+    asked for twice; and what it is thought to take (`estimate`) fits the budget.
     """
     if not tasks:
         return [Finding(task="-", problem="the plan has no tasks", mend="add at least one")]
@@ -31,31 +45,47 @@ def check(tasks: Sequence[Task], crew: Crew, *, budget: Budget | None = None) ->
         return [
             Finding(task="-", problem=f"the plan has {len(tasks)} tasks", mend=f"use at most {MAX_TASKS}")
         ]
-    try:
-        graph = TaskGraph(tasks)
-    except InvalidGraph as error:
-        return [Finding(task="-", problem=str(error).rstrip("."), mend="mend the dependencies")]
-    findings = [f for task in tasks for f in _task(task, graph, crew)]
-    loose = [t for t in graph.sinks() if t != tasks[-1].id]
-    findings += [
-        Finding(
-            task=t, problem="nothing uses its result", mend=f"let {tasks[-1].id} depend on it, or drop it"
-        )
-        for t in loose
-    ]
-    calls = sum(t.tool is not None for t in tasks)
-    if budget is not None and budget.tool_calls is not None and calls > budget.tool_calls:
-        findings.append(
-            Finding(
-                task="-",
-                problem=f"it calls tools {calls} time{'s' if calls != 1 else ''}, and the budget allows {budget.tool_calls}",
-                mend="ask for less, or raise the budget",
-            )
-        )
-    return findings
+    known = {task.id: task for task in tasks}
+    broken = [*doubled(tasks), *(f for task in tasks for f in alone(task, known)), *circles(known)]
+    sources = Sources(crew, known)
+    found = [*broken, *(f for task in tasks for f in _task(task, sources, forbidden)), *loose(tasks)]
+    if not broken:
+        ways = cases(known, order(known))
+        found += passing(tasks, ways)
+        found += doubled_calls(tasks, crew, ways)
+    found += costs(tasks, budget, estimate, {task.id for task in crew.tasks})
+    return list(dict.fromkeys(found))
 
 
-def _task(task: Task, graph: TaskGraph, crew: Crew) -> list[Finding]:
+def check_next(
+    task: Task,
+    before: Sequence[Task] | Mapping[str, Task],
+    crew: Crew,
+    *,
+    budget: Budget | None = None,
+    forbidden: Collection[str] = (),
+) -> list[Finding]:
+    """What is wrong with one further task of a plan that is still being written; it may refer to those `before` it only.
+
+    What takes the whole plan to tell is left out: whether its result is used, whether somebody answers, what it all costs.
+    With a mapping by id it takes no longer for a long plan than for a short one.
+    """
+    known = before if isinstance(before, Mapping) else {other.id: other for other in before}
+    found: list[Finding] = []
+    if len(known) >= MAX_TASKS:
+        found.append(Finding(task="-", problem=f"the plan has over {MAX_TASKS} tasks", mend="stop here"))
+    if task.id in known:
+        found.append(
+            Finding(task=task.id, problem=f"Two tasks are called {task.id!r}", mend="give each its own id")
+        )
+    found += alone(task, known)
+    found += _task(task, Sources(crew, known), forbidden)
+    found += allowances(task, budget)
+    return list(dict.fromkeys(found))
+
+
+def _task(task: Task, sources: Sources, forbidden: Collection[str]) -> list[Finding]:
+    crew = sources.crew
     found: list[Finding] = []
 
     def wrong(problem: str, mend: str) -> None:
@@ -63,177 +93,29 @@ def _task(task: Task, graph: TaskGraph, crew: Crew) -> list[Finding]:
 
     roles = [agent.role for agent in crew.agents]
     if task.agent not in roles:
-        wrong(f"nobody has the role {task.agent!r}", f"choose one of {', '.join(roles)}")
+        wrong(f"nobody has the role {task.agent!r}", choose(task.agent, roles))
+    found += conditions(task, sources)
     if task.tool is None:
         if task.args:
             wrong("it has arguments and no tool", "name the tool, or drop the arguments")
+        if task.each is not None and all(task.id != own.id for own in crew.tasks):
+            wrong(
+                "it is done for each of a list and has no tool, so no entry would reach the agent",
+                "name a tool, or let it work on the whole list",
+            )
         return found
     if task.tool not in crew.toolset:
-        wrong(f"there is no tool {task.tool!r}", f"choose one of {', '.join(crew.toolset)}")
+        wrong(f"there is no tool {task.tool!r}", choose(task.tool, _allowed(crew, forbidden)))
         return found
+    if task.tool in forbidden:
+        mend = choose("", _allowed(crew, forbidden))
+        wrong(f"{task.tool} may not be used for this tenant", mend)
+    tool = crew.toolset[task.tool]
     if task.agent in roles and task.tool not in crew.tools_of(crew.agent(task.agent)):
-        holders = ", ".join(a.role for a in crew.holders(crew.toolset[task.tool])) or "nobody"
+        holders = ", ".join(agent.role for agent in crew.holders(tool)) or "nobody"
         wrong(f"{task.agent} may not use {task.tool}", f"give it to {holders}")
-    found += _arguments(task, crew.toolset[task.tool], graph, crew)
-    return found
+    return found + arguments(task, tool, sources)
 
 
-def _arguments(task: Task, tool: Tool, graph: TaskGraph, crew: Crew) -> list[Finding]:
-    found: list[Finding] = []
-    fields = tool.args.model_fields
-    for name in task.args:
-        if name not in fields:
-            found.append(
-                Finding(
-                    task=task.id,
-                    problem=f"{tool.name} has no parameter {name!r}",
-                    mend=f"use {', '.join(fields)}",
-                )
-            )
-    plain: dict[str, Any] = {}
-    for name, info in fields.items():
-        if name not in task.args:
-            if info.is_required():
-                found.append(
-                    Finding(task=task.id, problem=f"{tool.name} needs {name}", mend="give it a value")
-                )
-            continue
-        value = task.args[name]
-        if any(True for _ in references(value)):
-            found += [
-                Finding(task=task.id, problem=p, mend="refer to a result of the right type")
-                for p in (
-                    *_referred(name, value, info.annotation, graph, crew),
-                    *_length(name, value, info.metadata),
-                )
-            ]
-        else:
-            plain[name] = value
-    found += _values(task, tool, plain)
-    return found
-
-
-def _values(task: Task, tool: Tool, plain: Mapping[str, Any]) -> list[Finding]:
-    """Findings on literal arguments, each held against its own parameter."""
-    found: list[Finding] = []
-    for name, value in plain.items():
-        info = tool.args.model_fields[name]
-        adapter: TypeAdapter[Any] = TypeAdapter(_annotated(info))
-        try:
-            adapter.validate_python(value)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]["msg"]
-            short = problem if len(problem) < 200 else problem[:200] + "…"
-            found.append(
-                Finding(
-                    task=task.id,
-                    problem=f"{name}={value!r} does not fit {tool.name} ({short})",
-                    mend="give a value that fits",
-                )
-            )
-    return found
-
-
-def _annotated(info: Any) -> Any:
-    from typing import Annotated
-
-    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-
-
-def _referred(name: str, value: Any, annotation: Any, graph: TaskGraph, crew: Crew) -> list[str]:
-    """Why the references in an argument do not fit its type; empty where they do."""
-    if isinstance(value, list):
-        inner = get_args(annotation)[0] if get_origin(annotation) is list and get_args(annotation) else Any
-        return [problem for part in value for problem in _referred(name, part, inner, graph, crew)]
-    ref = Reference.parse(value)
-    if ref is None:
-        held = isinstance(value, Mapping) and any(True for _ in references(value))
-        return (
-            [] if held or _is(value, annotation) else [f"{name} takes {_name(annotation)}, and not {value!r}"]
-        )
-    if ref.task == ITEM and ITEM not in graph:  # the entry at hand of a task with `each`: known when it runs
-        return []
-    given = _type_of(ref, graph, crew)
-    if isinstance(given, CrewgraphError):
-        return [str(given)]
-    if not fits(given, annotation):
-        return [f"{name} takes {_name(annotation)}, and {value} is {_name(given)}"]
-    return []
-
-
-def _length(name: str, value: Any, rules: Sequence[Any]) -> list[str]:
-    """Why a list with references in it is too short or too long; empty where it is not."""
-    if not isinstance(value, list):
-        return []
-    low = max((getattr(rule, "min_length", None) or 0 for rule in rules), default=0)
-    high = min((getattr(rule, "max_length", None) or len(value) for rule in rules), default=len(value))
-    if low <= len(value) <= high:
-        return []
-    wanted = f"at least {low}" if len(value) < low else f"at most {high}"
-    return [f"{name} takes {wanted} values, and has {len(value)}"]
-
-
-def _is(value: Any, kind: Any) -> bool:
-    try:
-        TypeAdapter(kind).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
-def _type_of(ref: Reference, graph: TaskGraph, crew: Crew) -> Any:
-    """The type that a reference points to: a tool's result or a field of it; text where no tool made it."""
-    task = graph[ref.task]
-    if task.tool is None:
-        given: Any = str
-    elif task.tool not in crew.toolset:
-        return Any
-    else:
-        given = crew.toolset[task.tool].returns
-    if task.each is not None:
-        given = list[given] if not ref.path else Any
-    for field in ref.path:
-        if given is Any:
-            return Any
-        if not (isinstance(given, type) and issubclass(given, BaseModel) and field in given.model_fields):
-            return InvalidGraph(f"the result of {ref.task} ({_name(given)}) has no field {field!r}")
-        given = given.model_fields[field].annotation
-    return given
-
-
-def fits(given: Any, wanted: Any) -> bool:
-    """Whether a value of one type may stand where another is wanted."""
-    if given is Any or wanted is Any or given is wanted:
-        return True
-    options = get_args(wanted) if type(None) in get_args(wanted) or _union(wanted) else ()
-    if get_origin(wanted) is not None and hasattr(wanted, "__metadata__"):
-        return fits(given, get_args(wanted)[0])
-    if options:
-        return any(fits(given, option) for option in options if option is not type(None))
-    if _union(given):
-        return any(fits(option, wanted) for option in get_args(given) if option is not type(None))
-    if wanted is Fact:
-        return given in (int, float, str) or is_figure(given)
-    return wanted is float and given is int
-
-
-def is_figure(kind: Any) -> bool:
-    """Whether a type is a model around one number, which can stand where a fact is wanted."""
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return False
-    value = kind.model_fields.get("value")
-    numbers = {int, float, int | float}
-    return value is not None and value.annotation in numbers
-
-
-def _union(kind: Any) -> bool:
-    import types
-    from typing import Union
-
-    return get_origin(kind) in (Union, types.UnionType)
-
-
-def _name(kind: Any) -> str:
-    if hasattr(kind, "__metadata__"):
-        return _name(get_args(kind)[0])
-    return getattr(kind, "__name__", str(kind))
+def _allowed(crew: Crew, forbidden: Collection[str]) -> list[str]:
+    return [name for name in crew.toolset if name not in forbidden]

@@ -1,0 +1,1 @@
+"""What can be wrong with a plan, one sort of it in each module."""
