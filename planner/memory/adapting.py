@@ -69,6 +69,7 @@ class _Change:
         self._old, self._new, self._crew = old, new, crew
         self._pairs = list(zip(old.slots, new.slots, strict=True))
         self._changed = {n for n, (was, now) in enumerate(self._pairs) if not was.like(now)}
+        self._check_apart()
         self._used: set[int] = set()
         self._whole = False
         self._figures: dict[int, str] = {}  # which parameter a changed number went to
@@ -108,6 +109,14 @@ class _Change:
         if left and not self._whole:
             said = self._pairs[min(left)][1].said
             raise NoTemplate(f"What {_short(said)!r} changes in the plan cannot be told.")
+
+    def _check_apart(self) -> None:
+        """Raises `NoTemplate`: two things have become one, for which another plan would be made."""
+        things = [(was, now) for was, now in self._pairs if was.kind != "number"]
+        for n, (was, now) in enumerate(things):
+            for was_other, now_other in things[:n]:
+                if now.like(now_other) and not was.like(was_other):
+                    raise NoTemplate(f"{_short(now.said)!r} stands in two places that differed before.")
 
     def _condition(self, condition: Condition) -> Condition:
         value = self._argument(condition.value, "", None, constant=True)

@@ -25,6 +25,7 @@ _DATE = re.compile(
     r"|(?:\d{4}年)?\d{1,2}月(?:\d{1,2}[日号])?"
 )
 _WORD = re.compile(r"[A-Za-z0-9_]+(?:'[A-Za-z]+)?|[\u3400-\u9fff]|[^\w\s.,:;!?，。；：！？、\"“”「」『』'’]")
+_UNIT = re.compile(r"(?<=\d)[A-Za-z]+(?![A-Za-z0-9_])")
 _SAYS_NOTHING = frozenset("please kindly 请".split())
 _SAME = {"an": "a"}
 _NO_NAMES = frozenset(
@@ -121,6 +122,10 @@ def _values(text: str, reading: Reading, options: Mapping[Key, tuple[Option, ...
             bounds = rf"\b{said}\b" if said[-1:].isascii() else said
             for span in {mention.span, *(m.span() for m in re.finditer(bounds, reading.lower))}:
                 meant.setdefault(span, {})[key] = mention.value
+    for match in _UNIT.finditer(text):  # "5kg" is one word to the reading
+        for key, values in options.items():
+            if (unit := next((o.value for o in values if match[0] in (o.value, *o.names)), None)) is not None:
+                meant.setdefault(match.span(), {})[key] = unit
     for start, end in sorted(meant, key=lambda span: (span[0] - span[1], span)):
         yield Slot("value", (start, end), text[start:end], meant[start, end])
 
