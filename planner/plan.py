@@ -31,13 +31,17 @@ class Finding(BaseModel):
 
 
 class TaskEstimate(BaseModel):
-    """What one task is thought to take. `measured` is how many past calls that rests on; 0 is a guess."""
+    """What one task is thought to take. `measured` is how many past calls that rests on; 0 is a guess.
+
+    Of a task that is done for each of a list, `seconds` are those of one entry, and the rest is that of all of them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     seconds: float = 0.0
     tokens: int = 0
     money: float = 0.0
+    tool_calls: int = 0
     measured: int = 0
 
 

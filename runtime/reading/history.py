@@ -90,7 +90,8 @@ class TaskSummary:
 class RunSummary:
     """One run. `steps` and `notes` are those outside tasks (planning); a task has its own.
 
-    `questions` wait for a person, `forked_from` is the run (and the event in it) that this one goes on from.
+    `questions` wait for a person, `forked_from` is the run (and the event in it) that this one goes on from. `estimate` is
+    what the plan was thought to take.
     """
 
     crew: str = ""
@@ -102,6 +103,7 @@ class RunSummary:
     strategy: str = ""
     plan_notes: tuple[str, ...] = ()
     plan: tuple[Task, ...] = ()
+    estimate: JsonValue = None
     tasks: list[TaskSummary] = field(default_factory=list)
     steps: list[StepSummary] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -195,6 +197,7 @@ class _Reading:
     def _take_plan(self, event: PlanMade) -> None:
         run = self.summary
         run.plan, run.strategy, run.plan_notes = event.tasks, event.strategy, event.notes
+        run.estimate = event.estimate
         for task in event.tasks:
             self._describe(task)
         # The plan's order, also when a task was heard of before the plan that holds it.
