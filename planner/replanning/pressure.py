@@ -1,0 +1,169 @@
+"""Pressure: whether what is left of a plan fits what is left of the budget, and what is left out where it does not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...agents.crew import Crew
+from ...runtime.budget import Meter
+from ...runtime.graph import Task, TaskGraph
+from ..plan import TaskEstimate
+from .wiring import dependents
+from .without import Left, without
+
+_WORDS = {"tokens": "tokens", "seconds": "seconds", "tool_calls": "tool calls", "money": "in money"}
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Tokens, seconds, tool calls and money: what is needed, or what is left. None is no limit."""
+
+    tokens: float | None = None
+    seconds: float | None = None
+    tool_calls: float | None = None
+    money: float | None = None
+
+    @property
+    def any_limit(self) -> bool:
+        """Whether anything is limited."""
+        return any(getattr(self, name) is not None for name in _WORDS)
+
+
+def room_of(meter: Meter) -> Amounts:
+    """What is left of a run's budget, and of those above it."""
+    left: dict[str, float] = {}
+    at: Meter | None = meter
+    while at is not None:
+        limits, spent = at.budget, at.spent
+        for name, limit, used in (
+            ("tokens", limits.tokens, spent.tokens),
+            ("seconds", limits.seconds, at.seconds if limits.seconds is not None else 0.0),
+            ("tool_calls", limits.tool_calls, spent.tool_calls),
+            ("money", limits.money, spent.money),
+        ):
+            if limit is not None:
+                left[name] = min(left.get(name, float("inf")), max(0.0, limit - used))
+        at = at.within
+    return Amounts(**left)
+
+
+def need(tasks: Iterable[Task], estimates: Mapping[str, TaskEstimate]) -> Amounts:
+    """What these tasks are thought to take; the seconds are those of the longest chain of them."""
+    given = list(tasks)
+    known = {task.id: estimates.get(task.id, _unknown(task)) for task in given}
+    ends: dict[str, float] = {}
+    inner = {task.id: [other for other in task.needs if other in known] for task in given}
+    pending = list(known)
+    while pending:
+        later = [one for one in pending if any(other not in ends for other in inner[one])]
+        for one in pending:
+            if one not in later:
+                ends[one] = known[one].seconds + max((ends[other] for other in inner[one]), default=0.0)
+        if len(later) == len(pending):
+            break
+        pending = later
+    every = known.values()
+    return Amounts(
+        sum(one.tokens for one in every),
+        max(ends.values(), default=0.0),
+        sum(one.tool_calls for one in every),
+        sum(one.money for one in every),
+    )
+
+
+def short(needed: Amounts, room: Amounts) -> str:
+    """By what the room is too small, in words; "" where it is not."""
+    said = [
+        f"{_amount(getattr(needed, name))} {word} where {_amount(getattr(room, name))} are left"
+        for name, word in _WORDS.items()
+        if getattr(room, name) is not None and getattr(needed, name) > getattr(room, name) + _ROUNDING
+    ]
+    return ", ".join(said)
+
+
+def pressed(
+    tasks: Sequence[Task],
+    estimates: Mapping[str, TaskEstimate],
+    done: Collection[str],
+    room: Amounts,
+    crew: Crew,
+    *,
+    request: str = "",
+    number: int = 1,
+) -> Left | None:
+    """The cheaper plan where what is not `done` does not fit the room; None where it fits, or nothing can be left out.
+
+    What is optional goes first, the dearest of it before the others, as long as the rest does not fit; then branches that
+    only the answer needs, the dearest first. The answer stays, and so does everything that is done.
+    """
+    if not room.any_limit:
+        return None
+    current: Left | None = None
+    gone: list[str] = []
+    while True:
+        now = current.tasks if current is not None else tuple(tasks)
+        if not short(need((t for t in now if t.id not in done), estimates), room):
+            return current
+        better: Left | None = None
+        for task in _droppable(now, done, estimates, room):
+            out = {*gone, task.id, *_only_for(task.id, now, done)}
+            better = without(tasks, out, crew, request=request, number=number)
+            if better is not None and _kept(done, better):
+                gone = sorted(out)
+                break
+            better = None
+        if better is None:
+            return current
+        current = better
+
+
+def _droppable(
+    tasks: Sequence[Task], done: Collection[str], estimates: Mapping[str, TaskEstimate], room: Amounts
+) -> list[Task]:
+    """Unfinished tasks in the order in which they are given up: optional before others, ends of branches before what they
+    rest on, dear before cheap, later before earlier."""
+    graph = TaskGraph(tasks)
+    behind = {task.id: len(dependents(tasks, [task.id])) for task in tasks}
+    place = {task.id: number for number, task in enumerate(tasks)}
+
+    def price(task: Task) -> float:
+        one = need([task, *(graph[other] for other in _only_for(task.id, tasks, done))], estimates)
+        parts = [
+            getattr(one, name) / max(limit, _ROUNDING)
+            for name in _WORDS
+            if (limit := getattr(room, name)) is not None
+        ]
+        return max(parts, default=0.0)
+
+    last = tasks[-1].id
+    open_ones = [task for task in tasks if task.id not in done and task.id != last and price(task) > 0]
+    return sorted(open_ones, key=lambda t: (not t.optional, behind[t.id], -price(t), -place[t.id]))
+
+
+def _only_for(task_id: str, tasks: Sequence[Task], done: Collection[str]) -> set[str]:
+    """The unfinished tasks whose results only this one uses."""
+    found = {task_id}
+    grew = True
+    while grew:
+        grew = False
+        for task in tasks:
+            users = [other.id for other in tasks if task.id in other.needs]
+            if task.id not in found and task.id not in done and users and found.issuperset(users):
+                found.add(task.id)
+                grew = True
+    return found - {task_id}
+
+
+def _kept(done: Collection[str], left: Left) -> bool:
+    ids = {task.id for task in left.tasks}
+    return all(task_id in ids for task_id in done)
+
+
+def _unknown(task: Task) -> TaskEstimate:
+    return TaskEstimate(tool_calls=1 if task.tool is not None else 0)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
