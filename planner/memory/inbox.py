@@ -18,18 +18,16 @@ from .entry import Entry
 _LONGEST = 4 * 2**20
 """Bytes: of a longer file only the later half stays."""
 
-What = Literal["worked", "failed", "forgotten", "cleared"]
+What = Literal["worked", "failed"]
 
 
 class Deed(BaseModel):
-    """Something that happened to a plan (`entry`), to the entries `ids`, or to all entries of a `tenant` (None: to all)."""
+    """What came of a plan."""
 
     model_config = ConfigDict(frozen=True)
 
     what: What
-    entry: Entry | None = None
-    ids: tuple[str, ...] = ()
-    tenant: str | None = None
+    entry: Entry
 
 
 class Inbox:
@@ -46,7 +44,7 @@ class Inbox:
             return not self._held
         try:
             return self._file.stat().st_size == 0
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
 
     def put(self, deeds: Sequence[Deed]) -> None:
@@ -66,20 +64,31 @@ class Inbox:
                 file.truncate(0)
                 file.write(b"".join(lines[len(lines) // 2 :]))
 
-    def take(self) -> list[Deed]:
-        """All deeds, which are then no longer here: put them back where nothing can be made of them. Raises `OSError`."""
+    def take(self, most: int | None = None) -> list[Deed]:
+        """The oldest deeds, which are then no longer here: put back those of which nothing can be made. Raises `OSError`."""
         if self._file is None:
-            taken, self._held = self._held, []
+            taken, self._held = self._held[:most], self._held[len(self._held[:most]) :]
             return taken
         try:
-            descriptor = os.open(self._file, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except FileNotFoundError:
             return []
         with os.fdopen(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            lines = file.read().splitlines()
-            file.truncate(0)
-        return list(_read(lines))
+            lines = file.read().splitlines(keepends=True)
+            if lines:
+                file.truncate(0)
+                file.write(b"".join(lines[len(lines[:most]) :]))
+        return list(_read(lines[:most]))
+
+    def waiting(self) -> list[Deed]:
+        """All deeds, which stay here. Raises `OSError`."""
+        if self._file is None:
+            return list(self._held)
+        try:
+            return list(_read(self._file.read_bytes().splitlines()))
+        except FileNotFoundError:
+            return []
 
 
 def _read(lines: Iterable[bytes]) -> Iterable[Deed]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from .entry import Entry
 
 _PREFIX = "crewgraph_plans_"
 _PAGE = 500
+_LOCK = "in-use.lock"
 
 
 class Near(NamedTuple):
@@ -32,11 +35,13 @@ class Index:
     """
 
     def __init__(self, where: str | Path, likeness: str) -> None:
-        from qdrant_client import QdrantClient
-
         self.local = "://" not in str(where)
         self._where = where
+        # Before the client is loaded, which takes its time, and leaves a file open where it cannot have the folder.
+        self._lock = _locked(Path(where)) if self.local and str(where) != ":memory:" else None
         try:
+            from qdrant_client import QdrantClient
+
             if not self.local:
                 self._client = QdrantClient(url=str(where), check_compatibility=False)
             elif str(where) == ":memory:":
@@ -44,7 +49,8 @@ class Index:
             else:
                 self._client = QdrantClient(path=str(where))
             self._known = {found.name for found in self._client.get_collections().collections}
-        except Exception as error:  # the client has errors of many kinds, and a bare one for a folder in use
+        except Exception as error:  # the client has errors of many kinds
+            self._unlock()
             raise self._trouble(error) from error
         self._collection = _PREFIX + "".join(c if c.isalnum() or c in "-+." else "_" for c in likeness)
 
@@ -126,6 +132,12 @@ class Index:
     def close(self) -> None:
         """Let go of the folder or the connection."""
         self._client.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _all(self, collection: str) -> list[Entry]:
         if collection not in self._known:
@@ -157,14 +169,34 @@ class Index:
         self._known.add(self._collection)
 
     def _trouble(self, error: Exception) -> StoreError:
-        if "already accessed" in str(error):
-            return StoreError(
-                f"The kept plans in {self._where} are in use by another process: they are read when it has ended."
-            )
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         return StoreError(
             f"The kept plans in {self._where} cannot be used ({said}): name another place in CREWGRAPH_PLANS, or off."
         )
+
+
+def _locked(folder: Path) -> int:
+    """The folder for this process alone, until the descriptor is closed.
+
+    Raises:
+        StoreError: another process has it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"Plans cannot be kept in {folder} ({error.strerror or error}): free space or rights there, "
+            "or set CREWGRAPH_PLANS to another folder, or to off."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreError(
+            f"The kept plans in {folder} are in use by another process: they are read when it has ended."
+        ) from None
+    return descriptor
 
 
 def _read(payload: Any) -> Entry | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ...agents.crew import Crew
 from ...runtime.errors import CrewgraphError, StoreError
 from ...runtime.graph import Task
-from ...runtime.journalling.redaction import Redactor
+from ...runtime.journalling.redaction import REDACTED, Redactor
 from ..asked import Example
 from ..checking.checker import check
 from ..likeness import WORDS, Likeness
@@ -31,6 +31,8 @@ _LONGEST = 4_000
 _MOST_TASKS = 30
 _LOOKED_AT = 4
 """Times as many entries as are wanted: some no longer fit their crew."""
+_AT_ONCE = 20
+"""What waits is put in so many at a look: a vector takes some 10 ms to make, and whoever looks waits for it."""
 _FULL = 0.9
 _INBOX = "new.jsonl"
 
@@ -101,29 +103,17 @@ class PlanMemory:
 
     async def forget(self, *ids: str) -> int:
         """Take these entries away; how many there were. Raises `StoreError`: they cannot be reached now."""
-        there = {entry.id for entry in await self.entries()} & set(ids)
-        if there:
-            await self._put(Deed(what="forgotten", ids=tuple(sorted(there))))
-            await self._within(self._settled)
-        return len(there)
+        return await self._taken_away(lambda entry: entry.id in ids)
 
     async def clear(self, tenant: str | None = None) -> int:
         """Take all entries away, or those of one tenant; how many. Raises `StoreError`: they cannot be reached now."""
-        count = len(await self.entries(tenant))
-        if count:
-            await self._put(Deed(what="cleared", tenant=tenant))
-            await self._within(self._settled)
-        return count
+        return await self._taken_away(lambda entry: tenant is None or entry.tenant == tenant)
 
     async def entries(self, tenant: str | None = None) -> list[Entry]:
         """All that is kept (of one tenant, or of all), newest first. Raises `StoreError`: it cannot be read."""
         if self._untouched:
             return []
-
-        async def read() -> list[Entry]:
-            return await self._apart((await self._settled()).entries)
-
-        found = await self._within(read)
+        found = await self._within(self._all)
         mine = [entry for entry in found if tenant is None or entry.tenant == tenant]
         return sorted(mine, key=lambda entry: entry.at, reverse=True)
 
@@ -140,7 +130,12 @@ class PlanMemory:
         """Whether nothing can have been kept, which is known without opening anything."""
         if self._index is not None or "://" in str(self.where):
             return False
-        return self._inbox.empty and not (self._folder is not None and (self._folder / "meta.json").exists())
+        try:
+            return self._inbox.empty and not (
+                self._folder is not None and (self._folder / "meta.json").exists()
+            )
+        except OSError:  # something is there that may not be read
+            return False
 
     async def _happened(
         self,
@@ -158,19 +153,24 @@ class PlanMemory:
         if not any(task.tool is not None for task in tasks):
             return False
         made = entry_of(text, tasks, crew, run_id=run_id, tenant=tenant, strategy=strategy, at=time.time())
-        plain = made.model_dump(mode="json")["tasks"]
-        if text != request.strip() or self._redactor.value(plain) != plain:
-            return False  # without its secret it is no plan
+        if self._holds_secrets(made, request.strip()):
+            return False
         try:
-            await self._put(Deed(what=what, entry=made))
+            await asyncio.to_thread(self._put, [Deed(what=what, entry=made)])
         except StoreError as error:
             self.trouble = str(error)
             return False
         return True
 
-    async def _put(self, deed: Deed) -> None:
+    def _holds_secrets(self, made: Entry, request: str) -> bool:
+        """Whether something was taken out, here or before: without it, it is no plan."""
+        plain = made.model_dump(mode="json")["tasks"]
+        taken_out = made.request != request or self._redactor.value(plain) != plain
+        return taken_out or REDACTED in request or REDACTED in str(plain)
+
+    def _put(self, deeds: Sequence[Deed]) -> None:
         try:
-            await asyncio.to_thread(self._inbox.put, (deed,))
+            self._inbox.put(deeds)
         except OSError as error:
             raise StoreError(
                 f"Plans cannot be kept in {self.where} ({error.strerror or error}): free space or rights there, "
@@ -198,42 +198,56 @@ class PlanMemory:
         self.trouble = ""
         return sound[:limit]
 
-    async def _settled(self) -> Index:
-        """The index, with everything in it that has happened."""
+    async def _all(self) -> list[Entry]:
+        index = await self._settled()
+        found = await self._apart(index.entries)
+        known = {(entry.request, shape(entry.tasks)) for entry in found}
+        for deed in await self._apart(self._inbox.waiting):
+            if deed.what == "worked" and (like := (deed.entry.request, shape(deed.entry.tasks))) not in known:
+                known.add(like)
+                found.append(deed.entry)
+        return found
+
+    async def _taken_away(self, gone: Callable[[Entry], bool]) -> int:
+        if self._untouched:
+            return 0
+
+        async def take_away() -> int:
+            every = [entry for entry in await self._all() if gone(entry)]
+            index = await self._settled(0)
+            await self._apart(partial(index.remove, [entry.id for entry in every]))
+            like = {(entry.tenant, entry.request, shape(entry.tasks)) for entry in every}
+            deeds = await self._apart(self._inbox.take)
+            kept = [d for d in deeds if (d.entry.tenant, d.entry.request, shape(d.entry.tasks)) not in like]
+            await self._apart(partial(self._put, kept))
+            return len(every)
+
+        return await self._within(take_away)
+
+    async def _settled(self, most: int = _AT_ONCE) -> Index:
+        """The index, with what has happened put in: of much, so many of the oldest, for each takes a vector."""
         if self._index is None:
             likeness = await self._made_likeness()
             self._index = await self._apart(partial(_open, self.where, likeness.name))
             moved = await self._apart(self._index.moved)
-            await self._put_in([Deed(what="worked", entry=entry) for entry in moved])
-        deeds = await self._apart(self._inbox.take)
-        await self._put_in(deeds)
-        return self._index
-
-    async def _put_in(self, deeds: Sequence[Deed]) -> None:
+            await self._apart(partial(self._put, [Deed(what="worked", entry=entry) for entry in moved]))
+        deeds = await self._apart(partial(self._inbox.take, most))
         done = 0
         try:
             for deed in deeds:
-                await self._carry_out(deed)
+                await self._put_in(self._index, deed)
                 done += 1
         finally:
             if done < len(deeds):  # the server went away, or we are to stop: somebody else puts the rest in
-                await asyncio.shield(asyncio.to_thread(self._inbox.put, deeds[done:]))
-        if any(deed.what == "worked" for deed in deeds):
+                await asyncio.shield(self._apart(partial(self._put, deeds[done:])))
+        if deeds:
             await self._bound()
+        return self._index
 
-    async def _carry_out(self, deed: Deed) -> None:
-        assert self._index is not None
-        index = self._index
-        if deed.what == "forgotten":
-            await self._apart(partial(index.remove, deed.ids))
-        elif deed.what == "cleared":
-            every = await self._apart(index.entries)
-            gone = [entry.id for entry in every if deed.tenant is None or entry.tenant == deed.tenant]
-            await self._apart(partial(index.remove, gone))
-        elif deed.entry is not None:
-            likeness = await self._made_likeness()
-            vector = (await likeness.embed((deed.entry.request,)))[0]
-            await self._apart(partial(_counted, index, deed.what, deed.entry, vector, likeness.same))
+    async def _put_in(self, index: Index, deed: Deed) -> None:
+        likeness = await self._made_likeness()
+        vector = (await likeness.embed((deed.entry.request,)))[0]
+        await self._apart(partial(_counted, index, deed, vector, likeness.same))
 
     async def _bound(self) -> None:
         assert self._index is not None
@@ -268,21 +282,25 @@ def _open(where: str | Path, likeness: str) -> Index:
     return Index(where, likeness)
 
 
-def _counted(index: Index, what: What, made: Entry, vector: Sequence[float], same: float) -> None:
+def _counted(index: Index, deed: Deed, vector: Sequence[float], same: float) -> None:
     """Count a plan that worked or failed with the kept one that is like it; keep it where it worked and there is none."""
+    made, worked = deed.entry, deed.what == "worked"
     near = index.nearest(vector, tenant=made.tenant, crew=made.crew, limit=_LOOKED_AT, least=same)
     like = next((n.entry for n in near if shape(n.entry.tasks) == shape(made.tasks)), None)
     if like is None:
-        if what == "worked":
+        if worked:
             index.put(made, vector)
         return
-    if like.run_id == made.run_id and like.run_id and what == "worked":
+    if worked and like.run_id == made.run_id and like.run_id:
         return  # told twice, by a run that was taken up again
     if like.tools != made.tools:
-        if what == "worked":  # it works with the tools as they are now
+        if worked:  # it works with the tools as they are now
             index.put(made.model_copy(update={"id": like.id}), vector)
         return
-    counts = {"worked": like.worked + (what == "worked"), "failed": like.failed + (what == "failed")}
+    counts = {
+        "worked": like.worked + (made.worked if worked else 0),
+        "failed": like.failed + (made.failed if worked else 1),
+    }
     counted = like.model_copy(update={**counts, "run_id": made.run_id, "at": made.at})
     if counted.failed > counted.worked:
         index.remove([like.id])
