@@ -107,9 +107,9 @@ def rests_on(estimate: Estimate) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds as people read them: ``0.02 s``, ``4.1 s``, ``2 min 05 s``."""
+    """Seconds as people read them: ``20 ms``, ``4.1 s``, ``2 min 05 s``."""
     if value < 0.095:
-        return f"{value:.2g} s"
+        return f"{value * 1000:.2g} ms" if value >= 0.00005 else "0 s"
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)

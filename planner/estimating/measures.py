@@ -63,8 +63,8 @@ class Known:
 
     A task takes what its author says (`Task.expected_seconds`); else what calls of its tool, or its agent's work of that
     kind, took; else what any agent's took; else what the tool says of itself (`Traits`); else a guess: 1 s a tool, and
-    for a model 40 tokens/s, half of the longest reply, 300 tokens of prompt, and 3 turns where it looks for itself. Its
-    `allowance` and its `timeout` are the most it can take.
+    for a model 40 tokens/s, half of the longest reply, 300 tokens of prompt, and 3 turns where it looks for itself. A
+    guess never goes beyond the task's `allowance` and `timeout`; what was measured may, and then they are too small.
     """
 
     by: Mapping[str, Measured] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Known:
             taken = taken.model_copy(update={"tool_calls": 1})
         if task.expected_seconds is not None:
             taken = taken.model_copy(update={"seconds": task.expected_seconds})
-        return _capped(taken, task)
+        return taken if taken.measured else _capped(taken, task)
 
     def find(self, task: Task, crew: Crew) -> Measured | None:
         """What calls like this one took; None where there were none."""

@@ -18,6 +18,7 @@ from .console import make_console, styled
 from .questions import how_to_answer
 
 if TYPE_CHECKING:
+    from ....planner.estimating.comparison import Comparison, Pair
     from ....runtime.reading.history import RunSummary, StepSummary, TaskSummary
     from ....runtime.store import RunRecord
 
@@ -34,12 +35,15 @@ def print_run(record: RunRecord, run: RunSummary, *, full: bool) -> None:
     tree = Tree(Text(one_line(record.request, 0 if full else _CUT)), guide_style="dim")
     if run.strategy:
         tree.add(styled((f"plan made by: {run.strategy}", "dim")))
+    beside = compared(run)
+    if beside is not None:
+        tree.add(styled((_whole(beside.whole), "dim")))
     for note in notes_of(run):
         tree.add(styled(("note: ", "yellow"), (one_line(note), "")))
     for step in run.steps:
         _add_step(tree, step, full=full)
     for task, entries in with_entries(run):
-        _add_task(tree, task, run, entries, full=full)
+        _add_task(tree, task, run, entries, beside=beside, full=full)
     console.print(tree)
     answer, error = run.answer or record.answer, run.error or record.error
     if answer:
@@ -78,13 +82,41 @@ def _print_questions(console: Console, record: RunRecord, run: RunSummary) -> No
         console.print(styled((f"  {how_to_answer(record.id, question, key)}", "dim")))
 
 
+def compared(run: RunSummary) -> Comparison | None:
+    """What the plan was thought to take beside what it took; None where nobody thought about it."""
+    if run.estimate is None:
+        return None
+    from ....planner.estimating.comparison import compare
+    from ....planner.plan import Estimate
+
+    return compare(Estimate.model_validate(run.estimate), run)
+
+
+def _whole(whole: Pair) -> str:
+    said = f"estimated {seconds(whole.thought_seconds)}, {tokens(whole.thought_tokens)}"
+    if whole.seconds is not None and whole.tokens is not None:
+        said += f"; took {seconds(whole.seconds)}, {tokens(whole.tokens)}"
+    return said
+
+
 def _add_task(
-    tree: Tree, task: TaskSummary, run: RunSummary, entries: Sequence[TaskSummary] = (), *, full: bool
+    tree: Tree,
+    task: TaskSummary,
+    run: RunSummary,
+    entries: Sequence[TaskSummary] = (),
+    *,
+    beside: Comparison | None = None,
+    full: bool,
 ) -> None:
     state = state_of(task, run)
     glyph, style = GLYPHS[state]
+    thought = beside.of(task.id) if beside is not None else None
     spent = f"  {seconds(task.seconds)}" if state == "finished" else f"  {state}"
-    spent += f"  {tokens(task.tokens)}" if task.tokens else ""
+    spent += f" (estimated {seconds(thought.thought_seconds)})" if thought is not None else ""
+    used = thought.tokens if thought is not None and thought.tokens is not None else task.tokens
+    spent += f"  {tokens(used)}" if used else ""
+    if thought is not None and (used or thought.thought_tokens):
+        spent += f"{'' if used else '  0 tokens'} (estimated {thought.thought_tokens:,})"
     spent += begun_of(task)
     spent += f"  after {', '.join(task.needs)}" if task.needs else ""
     spent += origin_of(task)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...telling import outcome_json
-from ..screens.plain import task_line
 from ..screens.screen import in_terminal
 from ..screens.text import clean, money, one_line, seconds, tokens
 
 if TYPE_CHECKING:
+    from ....planner.plan import Estimate, Finding
     from ....runtime.events import PlanMade
     from ....runtime.reading.history import RunSummary
     from ...house import Outcome
+
+_ENDLESS = 100_000
 
 
 @contextmanager
@@ -75,19 +78,47 @@ def _wrapped() -> Callable[[str], None]:
     return lambda text: console.print(Text(text))
 
 
-def print_plan(plan: PlanMade, *, as_json: bool) -> None:
-    """A plan, for people or for programs."""
+def print_plan(
+    plan: PlanMade, estimate: Estimate | None = None, findings: Sequence[Finding] = (), *, as_json: bool
+) -> None:
+    """A plan, for people or for programs: its tasks, what they are thought to take, what is to be said about them.
+
+    Findings that forbid it are left to whoever refuses it.
+    """
     if as_json:
-        tasks = [{**task.model_dump(mode="json"), "depends_on": list(task.needs)} for task in plan.tasks]
-        print_json({"strategy": plan.strategy, "notes": list(plan.notes), "tasks": tasks})
+        print_json(plan_json(plan, estimate, findings))
         return
-    print(f"plan ({plan.strategy}):")
-    for task in plan.tasks:
-        print(f"  {task_line(task)}")
-        for name, value in task.args.items():
-            print(f"      {name} = {one_line(json.dumps(value, ensure_ascii=False), 300)}")
-    for note in plan.notes:
+    from ....planner.drawing.labels import amount, rests_on, total
+    from ....planner.drawing.tree import tree
+
+    head = f"plan ({plan.strategy}): {amount(len(plan.tasks), 'task')}"
+    if estimate is not None:
+        head += f", {total(estimate)} ({rests_on(estimate)})"
+    print(head)
+    for line in tree(plan.tasks, estimate, width=columns()):
+        print(f"  {line}")
+    said = [str(finding) for finding in findings if finding.severity != "wrong"]
+    for note in dict.fromkeys([*plan.missing, *plan.notes, *said]):
         print(f"  note: {one_line(note)}")
+    sys.stdout.flush()
+
+
+def columns() -> int:
+    """How wide a line may be: as the terminal; in a pipe nothing is wrapped, for programs and `grep` read it."""
+    return shutil.get_terminal_size().columns - 2 if in_terminal() else _ENDLESS
+
+
+def plan_json(plan: PlanMade, estimate: Estimate | None, findings: Sequence[Finding]) -> dict[str, Any]:
+    """A plan as JSON."""
+    return {
+        "strategy": plan.strategy,
+        "intent": plan.intent,
+        "notes": list(plan.notes),
+        "missing": list(plan.missing),
+        "tasks": [{**task.model_dump(mode="json"), "depends_on": list(task.needs)} for task in plan.tasks],
+        "estimate": estimate.model_dump(mode="json") if estimate is not None else None,
+        "findings": [finding.model_dump(mode="json") for finding in findings],
+    }
 
 
 def print_json(value: Any) -> None:

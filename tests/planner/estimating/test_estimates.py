@@ -142,9 +142,11 @@ def test_a_task_with_a_condition_is_counted_as_begun() -> None:
     assert (found.critical_seconds, found.path) == (4.0, ("a", "b"))
 
 
-def test_no_task_is_thought_to_take_more_than_it_may() -> None:
-    capped = PAST.of(task("t", "x", agent="host", timeout=3, allowance=Allowance(tokens=100, money=0)), CREW)
-    assert (capped.seconds, capped.tokens, capped.money) == (3, 100, 0)
+def test_a_guess_stays_below_what_a_task_may_take_and_what_was_measured_does_not() -> None:
+    tight = task("t", "x", agent="host", timeout=0.5, allowance=Allowance(tokens=100, money=0))
+    guessed, known = Known({}).of(tight, CREW), PAST.of(tight, CREW)
+    assert (guessed.seconds, guessed.tokens, guessed.money) == (0.5, 100, 0)
+    assert (known.seconds, known.tokens, known.money) == (4.0, 300, 0.01)
 
 
 def test_expected_seconds_are_filled_in_where_the_author_said_none() -> None:

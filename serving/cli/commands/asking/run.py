@@ -14,7 +14,6 @@ from ...session import Session, block_on
 if TYPE_CHECKING:
     from .....agents.crew import Crew
     from .....runtime.budget import Budget
-    from .....runtime.events import PlanMade
     from .....runtime.reading.history import RunSummary
     from ....house import Outcome
     from ...screens.screen import Screen
@@ -51,6 +50,7 @@ def command(
     """Ask a crew once and print its answer."""
     from ....crewfile import load_crew
     from ...pictures.report import kept_for_json, print_plan, report
+    from .planning import plan_once, refuse
     from .request import budget_of, read_request
 
     session: Session = ctx.obj
@@ -58,13 +58,19 @@ def command(
     with kept_for_json(as_json):
         crew, path = load_crew(file), str(Path(file).resolve())
         if plan_only:
-            tell = partial(print_plan, block_on(_plan(session, crew, text, planner, path, as_json=as_json)))
+            planned = block_on(plan_once(session, crew, text, planner, path, budget, quiet=as_json))
+            tell = partial(print_plan, *planned)
         else:
+            planned = None
             asking = _run(
                 session, crew, text, planner, thread, budget, path, tenant, cluster, as_json=as_json
             )
             tell = partial(report, *block_on(asking))
+    if planned is not None and as_json:
+        refuse(planned)
     tell(as_json=as_json)
+    if planned is not None:
+        refuse(planned)
     return 0
 
 
@@ -100,14 +106,3 @@ async def _run(
 
         outcome = await sight.ask(crew, ask)
         return outcome, await sight.summary(outcome)
-
-
-async def _plan(
-    session: Session, crew: Crew, request: str, planner: Mode, path: str, *, as_json: bool
-) -> PlanMade:
-    from ....house import House
-    from ...screens.screen import open_screen
-
-    with open_screen(json=as_json) as screen:
-        async with House.open(session.settings, on_progress=screen.progress) as house:
-            return await house.plan(crew, request, planner=planner, crew_path=path)
