@@ -66,8 +66,12 @@ _SERVER_MODULE = ("-m", "vllm.entrypoints.openai.api_server")
 
 
 def environment(hardware: Hardware, model: ModelShape) -> dict[str, str]:
-    """What is added to vLLM's environment: it stays offline and silent, and on CPUs gets its share of the memory."""
+    """What is added to vLLM's environment: it stays offline and silent, and on CPUs gets its share of the memory.
+
+    It has packages of its own, so the paths by which this process finds its packages are none of its business.
+    """
     quiet = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    quiet |= {"PYTHONPATH": "", "PYTHONHOME": ""}
     if hardware.gpus:
         return quiet
     return quiet | {

@@ -167,6 +167,7 @@ def test_vllm_stays_offline_and_takes_a_bounded_share_of_the_memory(
 ) -> None:
     added = environment(hardware, model)
     assert (added["HF_HUB_OFFLINE"], added["VLLM_NO_USAGE_STATS"], added["DO_NOT_TRACK"]) == ("1", "1", "1")
+    assert not added["PYTHONPATH"], "vLLM would find this process's packages before its own"
     cache = int(added.get("VLLM_CPU_KVCACHE_SPACE", "0"))
     assert cache <= max(1, hardware.memory // GIB // 8)
 
