@@ -44,12 +44,10 @@ def adapted(request: str, tasks: Sequence[Task], new: str, crew: Crew) -> tuple[
     Raises:
         NoTemplate: something in the plan cannot be told for the new request.
     """
-    tools = {task.tool for task in tasks if task.tool in crew.toolset}
     options = {
-        (name, parameter): values
-        for name in tools
-        if name is not None
-        for parameter, values in crew.toolset[name].options.items()
+        (tool.name, parameter): values
+        for tool in crew.toolset.values()
+        for parameter, values in tool.options.items()
     }
     old_words, new_words = wording(request, options), wording(new, options)
     if old_words is None or new_words is None:

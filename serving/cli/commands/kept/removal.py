@@ -87,7 +87,7 @@ async def _prune(session: Session, before: float, age: str, *, yes: bool, as_jso
             said = f"{_runs(count)} ended more than {age} ago"
             if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
                 raise InvalidInput(f"{said}: say --yes to take them away for good.")
-            if not await _agreed(f"{said}. Take them away for good? [y/N] "):
+            if not await agreed(f"{said}. Take them away for good? [y/N] "):
                 print("Nothing was taken away.")
                 return None
         return await store.prune(before) if count else 0
@@ -98,7 +98,8 @@ async def _count(store: Store, before: float) -> int:
     return sum(1 for record in records if record.finished is not None and record.finished < before)
 
 
-async def _agreed(prompt: str) -> bool:
+async def agreed(prompt: str) -> bool:
+    """Whether a person says yes."""
     from ...screens.dialogue import typed_line
 
     return (await typed_line(prompt) or "").strip().lower() in {"y", "yes"}
