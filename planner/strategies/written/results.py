@@ -11,7 +11,7 @@ from ....agents.crew import Crew
 from ....runtime.graph import Task
 from ....tools.tool import Tool
 from ....tools.values import Fact
-from ...checking.checker import fits
+from ...checking.kinds import fits, sort_of
 
 _DEPTH = 2
 _MAX_FIELDS = 6
@@ -49,7 +49,10 @@ def paths(given: Any, wanted: Any) -> list[str]:
     """By which paths a result of the type `given` holds what is `wanted`: the whole of it, else fields of it."""
     if fits(given, wanted):
         return [""]
-    return [part.path for part in fields(given) if fits(part.kind, wanted)][:_MAX_FIELDS]
+    found = [part for part in fields(given) if fits(part.kind, wanted)]
+    if bare(wanted) is Fact:  # what is compared or added up is a figure; any text could be called a fact
+        found = [part for part in found if "number" in sort_of(part.kind)]
+    return [part.path for part in found][:_MAX_FIELDS]
 
 
 def lists(given: Any) -> list[Part]:

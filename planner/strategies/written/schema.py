@@ -84,7 +84,8 @@ def plan_schema(
             }
             for length in range(1, len(names) + 1)
         ]
-    return _object({"tasks": _either(lengths)}) | {"$defs": form.definitions}
+    plan = _object({"tasks": _either(lengths)})
+    return plan | {"$defs": _used(plan, form.definitions)}
 
 
 def maps(tools: Sequence[Tool]) -> bool:
@@ -200,13 +201,13 @@ class _Form:
         if tool.combines and inner is not None:
             given = self._references(inner, place, (tool.name, name, "entry"))
             fewest = fragment.get("minItems", 2)
-            if len(given) < fewest:
+            if place + len(self.known) < fewest or len(given) < fewest:
                 return None
             most = min(fragment.get("maxItems", len(given)), len(given))
             return {"type": "array", "items": {"enum": given}, "minItems": fewest, "maxItems": most}
         items = _distinct([ref for kind in entries for ref in in_entry(kind, wanted)])
-        if items and len(self._taking(tool, entries)) == 1:
-            return {"enum": items}
+        if items and name == self._taking(tool, entries)[0]:
+            return {"enum": items}  # so that no call is made for each of a list without looking at the entry
         plain = self._values(tool, name, fragment)
         if plain.get("type") == "array" and inner is not None and "enum" not in plain.get("items", {}):
             plain = plain | {
@@ -250,12 +251,13 @@ class _Form:
         return [kind for kind in found if self._taking(tool, [kind])]
 
     def _taking(self, tool: Tool, entries: Sequence[Any]) -> list[str]:
-        """The parameters that take an entry, or a field of one. Where values are enumerated none is made up."""
-        return [
-            name
+        """The parameters that take an entry, or a field of one; those that must be given first."""
+        taking = [
+            (not info.is_required(), name)
             for name, info in tool.args.model_fields.items()
             if any(in_entry(kind, info.annotation) for kind in entries)
         ]
+        return [name for _, name in sorted(taking, key=lambda one: one[0])]
 
     def _lists(self, tool: Tool, place: int) -> list[str]:
         """References to lists whose entries the tool takes."""
@@ -313,6 +315,23 @@ def _renamed(node: Any, prefix: str) -> Any:
             for key, value in node.items()
         }
     return [_renamed(part, prefix) for part in node] if isinstance(node, list) else node
+
+
+def _used(node: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """The definitions that are referred to, from wherever."""
+    found: dict[str, Any] = {}
+    left = [node]
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left += part
+        elif isinstance(part, dict):
+            left += part.values()
+            name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+            if name in definitions and name not in found:
+                found[name] = definitions[name]
+                left.append(definitions[name])
+    return {name: body for name, body in definitions.items() if name in found}
 
 
 def _merged(plain: dict[str, Any], references: list[str]) -> dict[str, Any]:

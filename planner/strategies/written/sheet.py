@@ -10,8 +10,9 @@ from ....agents.model import Message, ModelRequest
 from ....runtime.graph import Task
 from ....tools.tool import Tool
 from ...asked import Asked, call_key
-from ...checking.checker import check
-from ...plan import ANSWER, Finding, listed, wrong
+from ...checking.checker import check, check_next
+from ...checking.repairing import repair_prompt
+from ...plan import ANSWER, Finding, wrong
 from .items import Unreadable, answer_task, first_number, items_of, task_of
 from .offers import Offers, offers_of
 from .prompt import changing, examples, question, standing, system
@@ -87,10 +88,10 @@ class Sheet:
 
     def repair(self, text: str, findings: Sequence[Finding], given: Sequence[Task] = ()) -> list[Message]:
         """What the model is told of a reply that cannot be used, with the tasks that stand whatever it writes now."""
-        said = f"That plan cannot be carried out. {listed(findings)} Write it again, mended."
+        said = repair_prompt(findings)
         if given:
-            said = f"That plan cannot be carried out. {listed(findings)}\n{standing(given, self.asked.crew)}"
-        return [Message("assistant", text), Message("user", said)]
+            said = "\n".join((*said.splitlines()[:-1], standing(given, self.asked.crew)))
+        return [*([Message("assistant", text)] if text else []), Message("user", said)]
 
     def read(self, text: str, given: Sequence[Task] = ()) -> tuple[tuple[Task, ...], list[Finding]]:
         """The tasks of a whole reply, behind those `given`, and what is wrong with the plan that they make."""
@@ -125,10 +126,9 @@ class Sheet:
 
     def next_findings(self, task: Task, given: Sequence[Task]) -> list[Finding]:
         """What is wrong with a task behind those `given`, before it is known what comes behind it."""
-        every = (*self.kept, *given, task)
-        found = wrong(check(every, self.asked.crew, budget=self.asked.budget))
-        own = [finding for finding in found if finding.task in (task.id, "-")]
-        return own or ([self._again(task)] if self._failed_before(task) else [])
+        before = (*self.kept, *given)
+        found = wrong(check_next(task, before, self.asked.crew, budget=self.asked.budget))
+        return found or ([self._again(task)] if self._failed_before(task) else [])
 
     def whole(self, tasks: Sequence[Task]) -> tuple[Task, ...]:
         """The plan of these tasks: what is kept before them, the task that answers behind them."""
