@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from crewgraph import Agent, Crew, Fact, Task, tool
 from crewgraph.planner.plan import ANSWER
@@ -18,7 +18,7 @@ from crewgraph.tools.tool import Tool
 
 KINDS = ("error", "timeout", "wrong type", "empty")
 SHAPES = ("chain", "compare", "total", "list", "found list", "condition", "report", "several", "side by side")
-PLACES = "Aba Bex Cam Dun Eck Fen Gap Hof Ill Jos Kew Lom Mur Nax Orb Pau".split()
+PLACES: tuple[str, ...] = (*"Aba Bex Cam Dun Eck Fen Gap Hof Ill Jos Kew Lom Mur Nax Orb Pau".split(),)
 FOR_GOOD = 10**6
 _GARBAGE = "garbage-of-no-type"
 
@@ -239,11 +239,12 @@ def _tasks(made: Scene, shape: str, places: list[str]) -> list[Task]:
             ends, calls = ["t1", "t2", "t3"], [("level", a), ("file_report", b), ("level", c)]
         case "several":
             several = places[:3]
+            listed: list[JsonValue] = [*several]
             made.asked += [(place,) for place in several]
             whole = (Condition(value="$result", test="not_empty"),)
             tasks = [
                 Task(id="t1", description=f"levels: {', '.join(several)}", agent="gauger", tool="levels",
-                     args={"places": list(several)}, expects=whole),
+                     args={"places": listed}, expects=whole),
                 _level(made, "t2", places[4]),
             ]  # fmt: skip
             ends, calls = ["t1", "t2"], [("levels", ",".join(several)), ("level", places[4])]

@@ -162,7 +162,7 @@ async def _again(store: Store, run_id: str, made: Scene, answer: str, ended: str
 
 
 async def _quiz() -> Aptitude:
-    return Aptitude("scripted", 0, 10)
+    return Aptitude(0, 10, "scripted")
 
 
 async def _all(folder: Path, seed: int, failures: int) -> Tally:

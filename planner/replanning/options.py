@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 
@@ -19,6 +18,8 @@ from .wiring import Change, fresh, literal, reads
 MOST_PARTS = 12
 """A call about more things than this is not split into one call for each."""
 
+_LETTERS = 5
+_MANY_LETTERS = 8
 _NAMED = re.compile(
     r"(?P<name>\w+)=(?P<said>'(?:[^'\\]|\\.)*'|\"[^\"]*\"|\S+) is not known; did you mean (?P<right>[^?]+)\?"
 )
@@ -89,19 +90,23 @@ def _right(task: Task, tool: Tool, failure: Failure) -> Iterator[tuple[str, str]
 
 
 def slip(said: str, right: str) -> bool:
-    """Whether two texts are the same but for case, marks, or one slip in four letters or more: not two things' names."""
+    """Whether two texts are one name but for case, marks, or one slip of the pen.
+
+    A slip is two letters that changed places, one too many or one too few, in five letters or more; in eight or more also
+    another letter. Less is too little to go by: there are names, and codes, that differ in no more.
+    """
     one, other = (re.sub(r"[\W_]+", "", text).casefold() for text in (said, right))
     if one == other:
         return bool(one)
-    if min(len(one), len(other)) < 4 or any(c.isdigit() for c in one + other):
+    if min(len(one), len(other)) < _LETTERS or any(c.isdigit() for c in one + other):
         return False
-    if sorted(one) == sorted(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 2:
-        return True
-    same = sum(
-        block.size
-        for block in difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
-    )
-    return max(len(one), len(other)) - same <= 1
+    if len(one) == len(other):
+        places = [n for n, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+        if len(places) == 2 and places[1] == places[0] + 1:
+            return one[places[0]] == other[places[1]] and one[places[1]] == other[places[0]]
+        return len(places) == 1 and len(one) >= _MANY_LETTERS
+    short, long = sorted((one, other), key=len)
+    return any(long[:n] + long[n + 1 :] == short for n in range(len(long)))
 
 
 def _elsewhere(state: State, task: Task, tool: Tool) -> Iterator[Change]:

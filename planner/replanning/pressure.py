@@ -96,27 +96,37 @@ def pressed(
     """The cheaper plan where what is not `done` does not fit the room; None where it fits, or nothing can be left out.
 
     What is optional goes first, the dearest of it before the others, as long as the rest does not fit; then branches that
-    only the answer needs, the dearest first. The answer stays, and so does everything that is done.
+    only the answer needs, the dearest first, but for those only what is measured or counted is reason enough: a guess gives
+    up nothing that was asked for. The answer stays, and so does everything that is done.
     """
     if not room.any_limit:
         return None
-    current: Left | None = None
-    gone: list[str] = []
-    while True:
-        now = current.tasks if current is not None else tuple(tasks)
-        if not short(need((t for t in now if t.id not in done), estimates), room):
-            return current
-        better: Left | None = None
-        for task in _droppable(now, done, estimates, room):
-            out = {*gone, task.id, *_only_for(task.id, now, done)}
-            better = without(tasks, out, crew, request=request, number=number)
-            if better is not None and _kept(done, better):
-                gone = sorted(out)
+    found: Left | None = None
+    gone: frozenset[str] = frozenset()
+    for thought, only_optional in ((estimates, True), (_certain(estimates), False)):
+        while True:
+            now = found.tasks if found is not None else tuple(tasks)
+            if not short(need((t for t in now if t.id not in done), thought), room):
                 break
-            better = None
-        if better is None:
-            return current
-        current = better
+            for task in _droppable(now, done, thought, room):
+                if only_optional and not task.optional:
+                    continue
+                out = gone | {task.id} | _only_for(task.id, now, done)
+                left = without(tasks, out, crew, request=request, number=number)
+                if left is not None and _kept(done, left):
+                    found, gone = left, out
+                    break
+            else:
+                break
+    return found
+
+
+def _certain(estimates: Mapping[str, TaskEstimate]) -> dict[str, TaskEstimate]:
+    """Of what tasks are thought to take, that which is no guess: calls and prices, and what was measured."""
+    unknown = {"tokens": 0, "seconds": 0.0}
+    return {
+        task_id: one if one.measured else one.model_copy(update=unknown) for task_id, one in estimates.items()
+    }
 
 
 def _droppable(

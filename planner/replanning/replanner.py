@@ -13,7 +13,7 @@ from ...runtime.errors import EngineError, InvalidInput, InvalidPlan
 from ...runtime.events import PlanMade
 from ...runtime.graph import Task
 from ...runtime.journalling.row import decode, fields
-from ..asked import Asked, call_key
+from ..asked import Asked, SoFar, call_key
 from ..checking.checker import check
 from ..plan import Estimate, Plan, TaskEstimate, wrong
 from ..strategies.strategy import Strategy
@@ -22,7 +22,7 @@ from .failure import Failure, undone
 from .grafting import in_place_of, in_place_of_all
 from .options import options
 from .pressure import Amounts, need, pressed, room_of, short
-from .state import Ended, State, taken_apart
+from .state import Ended, State, entries_args, taken_apart
 from .without import without
 
 REPLANNED = "replanned"
@@ -54,6 +54,7 @@ class Replanner:
         given = State.of(asked)
         if not given.failures:
             return None
+        given = replace(given, tried=given.tried | _tried_entries(ctx, asked.so_far))
         room = await self._room(ctx, asked)
         state = taken_apart(given, lambda entry: _ended(ctx, entry))
         if asked.so_far.changes < self.limit:
@@ -195,6 +196,17 @@ async def _made(strategy: Strategy, asked: Asked, ctx: RunContext) -> Plan | Non
         await ctx.note(f"No other plan was made: {error}")
         return None
     return made if made.tasks and not wrong(check(made.tasks, asked.crew)) else None
+
+
+def _tried_entries(ctx: RunContext, so_far: SoFar) -> frozenset[str]:
+    """The calls of failed entries of maps that earlier plans left out: each is a call of its own."""
+    found: set[str] = set()
+    plans = [cast(PlanMade, decode(row)) for row in ctx.journal.plans[1 : so_far.changes + 1]]
+    for task in (task for plan in plans for task in plan.left_out if task.each is not None):
+        for number, args in enumerate(entries_args(task, so_far.results) or ()):
+            if ctx.journal.failed_task(f"{task.id}.{number}") is not None:
+                found.add(call_key(task.model_copy(update={"args": args, "each": None})))
+    return frozenset(found)
 
 
 def _ended(ctx: RunContext, entry: str) -> Ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -45,8 +45,10 @@ class State:
     number: int
     language: str = "en"
     notes: tuple[str, ...] = ()
-    given: tuple[Task, ...] = field(default=())
+    given: tuple[Task, ...] = ()
     """The plan as it was before, with which ids are taken."""
+    failing: frozenset[str] = frozenset()
+    """The calls that have failed in that plan."""
 
     @classmethod
     def of(cls, asked: Asked) -> State:
@@ -72,6 +74,7 @@ class State:
             so_far.changes + 1,
             asked.intent.language,
             given=tuple(so_far.tasks),
+            failing=frozenset(call_key(task) for task in so_far.tasks if task.id in failures),
         )
 
     def task(self, task_id: str) -> Task:
@@ -92,7 +95,8 @@ class State:
     @property
     def failed_calls(self) -> frozenset[str]:
         """The calls that have failed, now and before."""
-        return self.tried | {call_key(task) for task in self.tasks if task.id in self.failures}
+        now = {call_key(task) for task in self.tasks if task.id in self.failures}
+        return self.tried | self.failing | now
 
     def changed(self, task_id: str, change: Change) -> State | None:
         """With this change in the place of that task; None where the plan would not be valid."""
@@ -120,17 +124,14 @@ def taken_apart(state: State, ended: Callable[[str], Ended]) -> State:
 
 
 def _apart(state: State, task: Task, ended: Callable[[str], Ended]) -> State | None:
-    try:
-        entries = entries_of(task, state.done)
-        args = [literal(entry_args(task, entry, dict(state.done))) for entry in entries]
-    except CrewgraphError:
+    args = entries_args(task, state.done)
+    if args is None or not 0 < len(args) <= MOST_ENTRIES:
         return None
-    if not 0 < len(entries) <= MOST_ENTRIES:
-        return None
+    entries = entries_of(task, state.done)
     taken, made, values = state.taken, list[Task](), list[JsonValue]()
     done, failures = dict(state.done), dict(state.failures)
     del failures[task.id]
-    for number in range(len(entries)):
+    for number, entry in enumerate(entries):
         entry_id = f"{task.id}.{number}"
         end = ended(entry_id)
         if end.result is None and end.failure is None:
@@ -143,13 +144,27 @@ def _apart(state: State, task: Task, ended: Callable[[str], Ended]) -> State | N
             continue
         name = _unused(f"{task.id.replace('.', '-')}-{number}", taken)
         taken.add(name)
-        told = f"{task.description} [{_short(entries[number])}]"
+        told = f"{task.description} [{_short(entry)}]"
         made.append(task.model_copy(update={"id": name, "description": told, **own}))
         failures[name] = end.failure or Failure.of("", "it was not begun")
         values.append(f"${name}")
     change = Change(tuple(made), tuple(one.id for one in made), values)
-    apart = replace(state, done=done, failures={**failures, task.id: state.failures[task.id]})
+    calls = {call_key(one) for one in made if one.id in failures}
+    apart = replace(
+        state,
+        done=done,
+        failures={**failures, task.id: state.failures[task.id]},
+        failing=state.failing | calls,
+    )
     return apart.changed(task.id, change)
+
+
+def entries_args(task: Task, results: Mapping[str, TaskResult]) -> list[dict[str, JsonValue]] | None:
+    """The arguments of each entry of a task with `each`, as a plan would write them; None where they are not known."""
+    try:
+        return [literal(entry_args(task, one, dict(results))) for one in entries_of(task, results)]
+    except CrewgraphError:
+        return None
 
 
 def _unused(name: str, taken: set[str]) -> str:
