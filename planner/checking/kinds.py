@@ -231,6 +231,8 @@ def name_of(kind: Any) -> str:
     if (values := chosen(kind)) is not None:
         few = ", ".join(map(repr, values[:8]))
         return f"one of {few}{', …' if len(values) > 8 else ''}"
+    if (inside := entry_of_mapping(kind)) is not None:
+        return f"object of {name_of(inside)}"
     if get_args(kind) and entries(kind) is not None:
         return f"list of {' and '.join(map(name_of, entries(kind) or ()))}"
     return getattr(kind, "__name__", str(kind))
@@ -302,6 +304,9 @@ def _samples(kind: Any, depth: int = 0) -> list[Any] | None:
     if parts := options(kind):
         each = [_samples(part, depth + 1) for part in parts]
         return None if any(one is None for one in each) else [value for one in each for value in one or ()]
+    if (inside := entry_of_mapping(kind)) is not None:
+        values_of = _samples(inside, depth + 1)
+        return [{}] if not values_of else [{"name": values_of[0]}, {}]
     if (items := entries(kind)) is not None:
         inner = [_samples(item, depth + 1) for item in items]
         return None if any(not one for one in inner) else [[(one or [None])[0] for one in inner]]
