@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "bisect": Entry("past.bisect", "Find the step that made a run's answer wrong."),
     "runs": Entry("kept.runs", "List runs; export, import, verify, prune, delete them."),
     "threads": Entry("kept.threads", "List conversations, and delete them."),
+    "plans": Entry("kept.plans", "List plans that worked, which planning learns from, and take them away."),
     "cache": Entry("cache", "Show how many replies of models are kept, and take them away."),
     "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
     "engine": Entry("engine", "Pull, start, stop and list model engines.", frozenset({"--model"})),
