@@ -22,7 +22,7 @@ _DOES = (
 _ASKS = re.compile(
     rf"\b(?:can|could|would|will|do) you (?:please |kindly |also |quickly )*(?:{_DOES})|\bdo you (?:know|happen)"
     r"|\b(?:tell|show|give|get|find|remind) (?:me|us)\b|\bi (?:want|need|would like|'d like)\b"
-    r"|告诉|查|请问|帮我(?!做)|列出|比较|计算|解释|介绍"
+    r"|\bi (?:wonder|'m wondering|was wondering)\b|你知道|告诉|查|请问|帮我(?!做)|列出|比较|计算|解释|介绍"
 )
 _OPENERS = "i|i'm|i am|im|we|we're|that|that's|it|it's|wow|oh|ok|okay|cool|nice|great|well|ha|haha|lol|let's|my|just|no|yes|yeah"
 _CHATS = re.compile(rf"^\W*({_OPENERS})\b|[吧啦呀哦哈嗯]\W*$")
@@ -40,7 +40,7 @@ def is_small_talk(request: str, tools: Iterable[Tool] = ()) -> bool:
     reading = Reading(request)
     if len(request) > _LONG:
         return False
-    if _phrases(reading):
+    if greets(reading):
         return True
     named = find({(t.name, p): o for t in tools for p, o in t.options.items()}, reading)
     if (
@@ -58,7 +58,7 @@ def is_small_talk(request: str, tools: Iterable[Tool] = ()) -> bool:
     return says and (_CHATS.search(reading.lower) or _SAYS.search(reading.lower)) is not None
 
 
-def _phrases(reading: Reading) -> bool:
+def greets(reading: Reading) -> bool:
     """Whether phrases of greeting, thanks and chatter make up most of it."""
     spans = reading.small_talk
     if not spans:
