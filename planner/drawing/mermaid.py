@@ -12,6 +12,7 @@ from .labels import call, condition, cost, marks, plain, waits_for, what, who
 
 _SAFE = re.compile(r"[^\w ,.()/=·…+-]")
 _LIST = re.compile(r"^(\d+)([.)])(?= )|^([+-])(?= )")
+_APART = "\u200b"
 _STYLES = (
     "  classDef critical stroke:#d97706,stroke-width:3px",
     "  classDef optional stroke-dasharray:5 4",
@@ -70,7 +71,9 @@ def _asked(task: Task) -> set[str]:
 
 def _escaped(text: str) -> str:
     """The text as Mermaid shows it and does not read it: signs that could mean something as numbered entities."""
-    # Entities are read before formulas are looked for: two dollars must not stand together even then.
-    apart = plain(text).replace("$$", "$\u200b$").replace("$$", "$\u200b$")
+    # Mermaid reads entities before it looks for formulas and icons: a space of no width keeps those apart even then.
+    apart = (
+        plain(text).replace("$$", f"${_APART}$").replace("$$", f"${_APART}$").replace(":fa-", f":{_APART}fa-")
+    )
     safe = _SAFE.sub(lambda found: f"#{ord(found[0])};", apart).replace("_", "#95;")
     return _LIST.sub(lambda found: f"{found[1]}#{ord(found[2])};" if found[2] else f"#{ord(found[3])};", safe)
