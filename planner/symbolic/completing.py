@@ -214,7 +214,8 @@ def _put_together(
         every[task.id] = task.model_copy(update={"depends_on": tuple(needs)})
     last = tasks[-1]
     needed = {need for task in every.values() for need in task.needs}
-    loose = [task.id for task in fresh if task.id not in needed]
+    own = dict.fromkeys((*(task.id for task in fresh), *(need for _, need in sorted(dropped))))
+    loose = [one for one in own if one not in needed]
     if last.tool is None:
         every[last.id] = every[last.id].model_copy(
             update={"depends_on": (*every[last.id].depends_on, *loose)}

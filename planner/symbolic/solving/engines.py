@@ -28,7 +28,7 @@ _MODULES: dict[Engine, str] = {
 _SHARE = 0.4
 """How much of the time that is left an engine gets that looks for the cheapest plan, when others come after it."""
 
-_FD_STATUS: dict[str, Status] = {"UNSOLVABLE_PROVEN": "unsolvable", "TIMEOUT": "late"}
+_STATUS: dict[str, Status] = {"UNSOLVABLE_PROVEN": "unsolvable", "TIMEOUT": "late"}
 
 
 def installed(engine: Engine) -> bool:
@@ -76,7 +76,10 @@ def _planned(request: Request, engine: Engine, limit: float) -> Reply:
             return Reply(status="unsolved", said="it cannot express this problem")
         result = planner.solve(problem)
     if result.plan is None:
-        return Reply(status=_FD_STATUS.get(result.status.name, "unsolved"), engine=engine)
+        status = _STATUS.get(result.status.name, "unsolved")
+        # Pyperplan's search visits everything that the relaxed problem does not rule out, and ends.
+        proof = engine == "pyperplan" and status == "unsolved"
+        return Reply(status="unsolvable" if proof else status, engine=engine)
     plan = result.plan if back is None else result.plan.replace_action_instances(back)
     cheapest = engine == "fast-downward-best"
     return Reply(status="solved", steps=made.steps(plan), engine=engine, cheapest=cheapest)

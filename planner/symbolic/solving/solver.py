@@ -17,6 +17,7 @@ import sys
 import tempfile
 import weakref
 from importlib.util import find_spec
+from weakref import WeakKeyDictionary
 
 from ....runtime.errors import InvalidPlan
 from .request import Reply, Request
@@ -29,13 +30,15 @@ _GRACE = 2.0  # for what is not search: writing the problem down, reading the pl
 class Solver:
     """Asks planners, one process for each problem that is being solved; one is kept for the next.
 
-    `idle` is for how many seconds, `memory_mb` how much a process may use. `close` ends it sooner; without, it ends with
-    this object or with the program.
+    `idle` is for how many seconds, `memory_mb` how much a process may use, `at_once` how many there are side by side;
+    further problems wait. `close` ends what is kept sooner; without, it ends with this object or with the program.
     """
 
-    def __init__(self, *, idle: float = 300.0, memory_mb: int = 4096) -> None:
+    def __init__(self, *, idle: float = 300.0, memory_mb: int = 4096, at_once: int = 2) -> None:
         self._idle = idle
         self._memory = memory_mb
+        self._at_once = at_once
+        self._seats: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         self._free: list[_Process] = []
 
     async def solve(self, request: Request) -> Reply:
@@ -46,6 +49,11 @@ class Solver:
         """
         if find_spec("unified_planning") is None and find_spec("gtpyhop") is None:
             raise InvalidPlan(f"Symbolic planning needs planners that are not installed: {INSTALL}")
+        seats = self._seats.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._at_once))
+        async with seats:
+            return await self._solve(request)
+
+    async def _solve(self, request: Request) -> Reply:
         line = request.model_dump_json().encode() + b"\n"
         while True:
             process, fresh = (
