@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..runtime.errors import InvalidCrew
 from ..runtime.graph import Task, TaskGraph
@@ -20,7 +21,8 @@ class Crew:
     `tools` may be used by every agent, beside its own. Without `tasks` the planner makes the task graph from the
     request; with `tasks` the author has fixed its outline, and the planner only fills in tool calls. Ids that an
     author leaves out become t1, t2, …. `briefing` is what every agent is told before all else, such as the house's
-    rules and background: the same bytes at the start of every prompt, which an engine computes only once.
+    rules and background: the same bytes at the start of every prompt, which an engine computes only once. `planner` plans
+    its requests in a way of the author's own: a `crewgraph.planner.strategies.strategy.Strategy`.
 
     Raises:
         InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
@@ -33,6 +35,7 @@ class Crew:
     name: str = "crew"
     description: str = ""
     briefing: str = ""
+    planner: Any = None
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..agents.aptitude import Aptitude
 from ..agents.crew import Crew
 from ..agents.model import Message
 from ..runtime.budget import Budget
@@ -48,7 +49,7 @@ class Asked:
 
     `history` is what was said before in its conversation, `examples` plans that worked for requests like it, `budget` what
     the run may use, `so_far` set where an earlier plan has to be changed. `trusted` says whether the model has shown that
-    it can plan and choose (see `Aptitude`).
+    it can plan and choose, `aptitude` how that came out where it was looked at.
     """
 
     crew: Crew
@@ -59,12 +60,15 @@ class Asked:
     budget: Budget = field(default_factory=Budget)
     so_far: SoFar | None = None
     trusted: bool = False
+    aptitude: Aptitude | None = None
 
     @property
     def earlier(self) -> str:
         """What the user said last before this request; "" where nothing."""
         return next((m.content for m in reversed(self.history) if m.role == "user"), "")
 
+
+UNLIMITED = Budget()
 
 Change = Callable[[Asked, RunContext], Awaitable[Plan | None]]
 """Makes another plan where one could not be carried out (`asked.so_far`); None where nothing useful is left to do."""

@@ -22,9 +22,11 @@ from ..runtime.worker import Worker
 from ..tools.text import language_of
 from .asked import Asked
 from .changing import all_tasks, changed, so_far
-from .plan import Plan
-from .planner import Mode, Planner
+from .intent.unsafe import harm_in, refusal
+from .plan import Plan, wrong
+from .planner import REFUSED, Planner
 from .services import NO_SERVICES, Services
+from .ways import Mode
 
 Hands = Callable[[CrewWorker, RunContext], Worker]
 """What carries a run's tasks out in place of the crew's own worker: the cluster, say."""
@@ -81,7 +83,7 @@ class Orchestrator:
                 await ctx.emit(RunStarted(crew=self.crew.name, request=request))
                 async with ctx.deadline():
                     asked = await planner.asked(request, ctx, history)
-                    growing = planner.growing(asked, ctx)
+                    growing = planner.growing(asked)
                     made = growing or _made(await planner.plan(asked, ctx), asked)
                 planned = plan_again(ctx, made)
                 await ctx.emit(planned)
@@ -110,6 +112,13 @@ class Orchestrator:
         self, planner: Planner, asked: Asked, ctx: RunContext, planned: PlanMade
     ) -> RunFinished:
         """Carry the plan out; where that fails, change it and go on, for as long as there is something useful to do."""
+        if planned.strategy == REFUSED:
+            answer = refusal(asked.intent.language, harm_in(asked.request))
+            finished = RunFinished(
+                answer=answer, seconds=round(ctx.meter.seconds, 3), tokens=ctx.spent.tokens
+            )
+            await ctx.emit(finished)
+            return finished
         plans = [planned] if ctx.replaying else [*earlier_plans(ctx), planned]
         while True:
             try:
@@ -117,6 +126,7 @@ class Orchestrator:
                 break
             except TaskFailed as error:
                 before = so_far(plans, error)
+                await planner.learn(asked, before.tasks, planned, ctx, worked=False)
                 async with ctx.deadline():
                     plan = await planner.changed(replace(asked, so_far=before), ctx)
                 if plan is None:
@@ -132,6 +142,8 @@ class Orchestrator:
             tokens=ctx.spent.tokens,
         )
         await ctx.emit(finished)
+        if len(plans) == 1:
+            await planner.learn(asked, tasks, planned, ctx, worked=True)
         return finished
 
     async def _execute(
@@ -151,7 +163,7 @@ class Orchestrator:
         worker = self.hands(own, ctx) if self.hands is not None else own
         busy = {agent.role: agent.limit for agent in self.crew.agents if agent.limit is not None}
         growth: Growth | None = planner.growth(asked, ctx, planned) if planned.growing else None
-        guarded = planner.guarded(worker, asked, ctx, planned)
+        guarded = planner.guarded(worker, ctx, planned)
         return await execute(graph, guarded, ctx, limit=self.limit, agents=busy, growth=growth)
 
 
@@ -159,7 +171,10 @@ def _made(plan: Plan, asked: Asked) -> PlanMade:
     return PlanMade(
         tasks=plan.tasks,
         strategy=plan.strategy,
-        notes=(*plan.notes, *(str(finding) for finding in plan.findings)),
+        notes=(
+            *plan.notes,
+            *(str(finding) for finding in plan.findings if finding not in wrong(plan.findings)),
+        ),
         missing=plan.missing,
         estimate=plan.estimate_json,
         intent=asked.intent.kind,

@@ -1,10 +1,10 @@
-"""The planner: chooses how a request is planned, and lets no plan out that the checker refuses."""
+"""The planner: finds out what a request is, chooses who plans it, and lets no plan out that the checker refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from ..agents.aptitude import Aptitude
 from ..agents.crew import Crew
@@ -13,19 +13,28 @@ from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan
 from ..runtime.events import PlanMade
 from ..runtime.graph import Task
-from ..runtime.scheduler import Growth
+from ..runtime.scheduler import Growth, Settle
+from ..runtime.scheduling.ending import Settled
 from ..runtime.worker import Worker
 from ..tools.text import language_of
-from .asked import Asked
-from .checking.checker import check
-from .intent.kinds import UNSURE, Intent, Kind
-from .intent.small_talk import is_small_talk
-from .plan import ANSWER, Plan, listed, wrong
+from .asked import UNLIMITED, Asked, SoFar
+from .clearing import Clearing
+from .intent.intents import Intents
+from .intent.kinds import Intent, Kind
+from .plan import ANSWER, Estimate, Plan
 from .services import NO_SERVICES, Services
-from .strategies.rules import by_rules
+from .strategies.strategy import Strategy
+from .ways import GROWING, Mode, growing, strategy
 
-Mode = Literal["auto", "model", "rules"]
-"""Who plans: the model, the rules, or (auto) the model where it has shown that it can."""
+if TYPE_CHECKING:
+    from .replanning.replanner import Replanner
+
+REFUSED = "refused"
+"""`Plan.strategy` where nothing is done, for the request asks for harm."""
+
+_SIMPLE = frozenset({"small_talk", "question", "unsafe"})
+_BY_MODELS = frozenset({"model", "stream", "stepwise", "rewoo", "recalled"})
+"""Strategies whose plans are worth keeping: the rules make theirs again for nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,20 @@ class Planner:
     services: Services = field(default=NO_SERVICES)
 
     async def asked(self, request: str, ctx: RunContext, history: Sequence[Message] = ()) -> Asked:
-        """The request with all that is known of it before it is planned: what kind it is, who may plan it."""
-        asked = Asked(self.crew, request, history=history, budget=ctx.meter.budget)
-        if not self.crew.tasks and is_small_talk(request, self.crew.toolset.values()):
-            intent = Intent(kind="small_talk", language=language_of(request), confidence=1.0, by="rules")
-            return replace(asked, intent=intent)
-        return replace(asked, intent=UNSURE.model_copy(update={"language": language_of(request)}))
+        """The request with all that is known of it before it is planned: what it is, who may plan it, plans like it."""
+        asked = Asked(self.crew, request, history=tuple(history), budget=ctx.meter.budget)
+        asked = replace(asked, intent=await self._intent(asked, ctx))
+        if self.crew.tasks or self._own is not None or asked.intent.kind in _SIMPLE or self.mode == "rules":
+            return asked
+        if self.mode == "auto" and (asked.intent.kind != "plan" or await ctx.frugal()):
+            return asked
+        aptitude = await self.aptitude()
+        asked = replace(asked, aptitude=aptitude, trusted=self.mode != "auto" or aptitude.plans)
+        if not asked.trusted:
+            return asked
+        from .memory.recalling import examples_for
+
+        return replace(asked, examples=await examples_for(self.services.memory, request, self.crew, ctx))
 
     def asked_again(
         self, request: str, planned: PlanMade, ctx: RunContext, history: Sequence[Message] = ()
@@ -52,59 +69,145 @@ class Planner:
         """The same, for a plan that an earlier sitting made."""
         kind = cast(Kind, planned.intent or "plan")
         intent = Intent(kind=kind, language=language_of(request))
-        return Asked(self.crew, request, intent, history, budget=ctx.meter.budget, trusted=planned.trusted)
+        trusted = planned.trusted or planned.strategy == "model"
+        return Asked(self.crew, request, intent, tuple(history), budget=ctx.meter.budget, trusted=trusted)
 
     async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
-        """A checked plan for a request.
+        """A checked plan for a request. One that is refused for its intent has no tasks.
 
         Raises:
             InvalidPlan: no valid plan could be made; the message says what is wrong with it.
+            Unreachable: no tool leads to what is wished.
             EngineError: the model was needed and did not answer.
         """
-        if asked.intent.kind == "small_talk":
-            answer = Task(id=ANSWER, description="Reply", agent=self.crew.agents[-1].role)
-            notes: tuple[str, ...] = ("Small talk: no plan is needed.",)
-            return self._checked(Plan(tasks=(answer,), strategy="small_talk", notes=notes), ctx)
-        notes = ()
-        if self.mode == "auto" and await ctx.frugal():
-            notes = ("The budget runs low, so the rules planned: they cost no tokens.",)
-        elif self.mode != "rules" and not self.crew.tasks:
-            aptitude = await self.aptitude()
-            if self.mode == "model" or aptitude.plans:
-                try:
-                    return await self._by_model(asked, ctx)
-                except InvalidPlan as error:
-                    if self.mode == "model":
-                        raise
-                    notes = (f"{error} The rules planned instead.",)
-            else:
-                notes = (f"{aptitude}: too weak to plan, so the rules planned.",)
-        plan = by_rules(self.crew, asked.request, earlier=asked.earlier)
-        return self._checked(plan.model_copy(update={"notes": (*notes, *plan.notes)}), ctx)
+        if asked.intent.kind == "unsafe":
+            return Plan(tasks=(), strategy=REFUSED, notes=(asked.intent.why,))
+        clearing = Clearing(self.services, ctx)
+        if asked.intent.kind in _SIMPLE:
+            answer = Task(id=ANSWER, description=_ANSWERS[asked.intent.kind], agent=self.crew.agents[-1].role)
+            plan = Plan(tasks=(answer,), strategy=_STRATEGIES[asked.intent.kind], notes=(asked.intent.why,))
+            return await clearing.cleared(plan, asked)
+        notes: list[str] = []
+        for name in self._order(asked, notes):
+            by = self._own if name == "own" and self._own is not None else self._by(name)
+            try:
+                plan = await by.plan(asked, ctx)
+                cleared = await clearing.cleared(plan, asked)
+            except InvalidPlan as error:
+                if name in (self.mode, "rules", "own"):
+                    raise
+                if name != "recalled":
+                    notes.append(f"{error} The rules planned instead.")
+                continue
+            return cleared.model_copy(update={"notes": (*notes, *cleared.notes)})
+        raise InvalidPlan("No valid plan could be made.")
 
-    def growing(self, asked: Asked, ctx: RunContext) -> PlanMade | None:
-        """The beginning of a plan whose tasks are carried out while it is written; None where it is written whole."""
-        return None
+    def growing(self, asked: Asked) -> PlanMade | None:
+        """The beginning of a plan whose tasks are carried out while it is written; None where it is made whole first."""
+        if not asked.trusted or self.mode not in GROWING or asked.intent.kind in _SIMPLE:
+            return None
+        note = "The model plans; its tasks begin while it writes."
+        return PlanMade(
+            tasks=(), strategy=self.mode, notes=(note,), intent=asked.intent.kind, trusted=True, growing=True
+        )
 
     def growth(self, asked: Asked, ctx: RunContext, planned: PlanMade) -> Growth:
-        """What gives the tasks of a growing plan."""
-        raise NotImplementedError
+        """What gives the tasks of a growing plan: those that an earlier sitting gave, the same again."""
+        given = tuple(task for added in ctx.journal.added if not added.task_id for task in added.tasks)
+        before = SoFar(given, {}, {}, "") if given else None
+        by = growing(planned.strategy, self.client)
+        return lambda settle: by.stream(replace(asked, so_far=before), ctx, _Seen(settle))
 
     async def changed(self, asked: Asked, ctx: RunContext) -> Plan | None:
-        """Another plan where the one before could not be carried out; None where nothing useful is left to do."""
-        return None
+        """Another plan where the one before could not be carried out; None where nothing useful is left to do.
 
-    def guarded(self, worker: Worker, asked: Asked, ctx: RunContext, planned: PlanMade) -> Worker:
-        """The worker, watched for what the plan cannot afford."""
-        return worker
+        A crew whose author fixed the tasks does these or none.
+        """
+        if self.crew.tasks:
+            return None
+        plan = await self._replanner().change(asked, ctx)
+        if plan is None:
+            return None
+        return await Clearing(self.services, ctx).cleared(plan, replace(asked, budget=UNLIMITED))
 
-    async def _by_model(self, asked: Asked, ctx: RunContext) -> Plan:
-        from .strategies.model_plan import by_model
+    def guarded(self, worker: Worker, ctx: RunContext, planned: PlanMade) -> Worker:
+        """The worker, watched for a rest of the plan that does not fit the budget any more."""
+        if planned.estimate is None or self.crew.tasks:
+            return worker
+        from .replanning.guard import Guarded
 
-        return await by_model(self.crew, asked.request, self.client, ctx, history=asked.history)
+        estimates = Estimate.model_validate(planned.estimate).tasks
+        return Guarded(worker, self.crew, planned.tasks, estimates, ctx)
 
-    def _checked(self, plan: Plan, ctx: RunContext) -> Plan:
-        findings = wrong(check(plan.tasks, self.crew, budget=ctx.meter.budget))
-        if findings:
-            raise InvalidPlan(f"No valid plan could be made: {listed(findings)}")
-        return plan
+    async def learn(
+        self, asked: Asked, tasks: Sequence[Task], planned: PlanMade, ctx: RunContext, *, worked: bool
+    ) -> None:
+        """Keep a plan of a model's that worked, or count against the kept ones that it failed."""
+        memory = self.services.memory
+        if memory is None or ctx.replaying or planned.strategy not in _BY_MODELS:
+            return
+        if worked:
+            await memory.keep(
+                asked.request,
+                tasks,
+                self.crew,
+                run_id=ctx.run_id,
+                tenant=ctx.tenant,
+                strategy=planned.strategy,
+            )
+        else:
+            await memory.failed(asked.request, tasks, self.crew, run_id=ctx.run_id, tenant=ctx.tenant)
+
+    @property
+    def _own(self) -> Strategy | None:
+        """The crew's own planner, where it has one and nothing else is asked for."""
+        own = self.crew.planner
+        return own if self.mode == "auto" and isinstance(own, Strategy) else None
+
+    def _order(self, asked: Asked, notes: list[str]) -> list[str]:
+        """Who is asked to plan, one after the other; what people should know of that goes into `notes`."""
+        if self._own is not None:
+            return ["own"]
+        if self.crew.tasks or self.mode == "rules":
+            return ["rules"]
+        if self.mode != "auto":
+            return [self.mode]
+        if asked.trusted:
+            return ["recalled", "model", "rules"]
+        if asked.aptitude is not None:
+            notes.append(f"{asked.aptitude}: too weak to plan, so the rules planned.")
+        elif asked.intent.kind == "plan":
+            notes.append("The budget runs low, so the rules planned: they cost no tokens.")
+        return ["rules"]
+
+    def _by(self, name: str) -> Strategy:
+        if name == "recalled":
+            from .strategies.recalled import Recalled
+
+            return Recalled()
+        return strategy(name, self.client)
+
+    def _replanner(self) -> Replanner:
+        from .replanning.replanner import Replanner
+
+        return Replanner(model=strategy("model", self.client), rules=strategy("rules", self.client))
+
+    async def _intent(self, asked: Asked, ctx: RunContext) -> Intent:
+        """What the request is. A run that was planned before requests were told apart is replayed as it was."""
+        intents = self.services.intents or Intents()
+        return await intents.of(asked.request, self.crew, ctx=ctx, history=asked.history)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What has come of the tasks so far, for whoever gives more of them."""
+
+    settle: Settle
+
+    async def settled(self) -> Settled:
+        """Waits until each of them has ended or will not be begun."""
+        return await self.settle()
+
+
+_ANSWERS = {"small_talk": "Reply", "question": "Answer the question"}
+_STRATEGIES = {"small_talk": "small_talk", "question": "direct"}

@@ -1,18 +1,31 @@
-"""Services: what planning may use beside the crew's model, given by whoever puts the house together."""
+"""Services: what planning may use beside the crew and its model, given by whoever puts the house together."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .likeness import Embed
+from ..agents.crew import Crew
+from .checking.risks import Risky
+
+if TYPE_CHECKING:
+    from .estimating.measures import Known
+    from .intent.intents import Intents
+    from .memory.memory import PlanMemory
 
 
 @dataclass(frozen=True)
 class Services:
-    """All of them may be missing. `embed` makes vectors of texts; it is asked for only where it is needed."""
+    """All of them may be missing: plans that worked, what past runs took, who tells what requests are.
 
-    embed: Callable[[], Awaitable[Embed | None]] | None = None
+    `risky` says what becomes of risky steps: a person is asked first, it is noted, or nothing is said.
+    """
+
+    memory: PlanMemory | None = None
+    measures: Callable[[Crew], Awaitable[Known]] | None = None
+    intents: Intents | None = None
+    risky: Risky = "note"
 
 
 NO_SERVICES = Services()

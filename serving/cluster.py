@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from ..agents.crew import Crew
 from ..agents.worker import CrewWorker
 from ..planner.orchestrator import Hands
-from ..planner.planner import Mode
+from ..planner.ways import Mode
 from ..runtime.budget import Budget
 from ..runtime.cluster.cluster import Cluster
 from ..runtime.cluster.imports import load

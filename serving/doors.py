@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..agents.crew import Crew
 from ..agents.model import ModelClient
-from ..planner.planner import Mode
+from ..planner.ways import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener
 from .house import House, Outcome

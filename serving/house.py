@@ -12,7 +12,7 @@ from ..agents.aptitude import Aptitude, probe
 from ..agents.crew import Crew
 from ..agents.model import Message, ModelClient
 from ..planner.orchestrator import Hands, Orchestrator
-from ..planner.planner import Mode
+from ..planner.ways import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
 from ..runtime.errors import CrewgraphError, InvalidRequest, NotFound
