@@ -16,6 +16,9 @@ from pydantic import BaseModel
 from ...tools.text import tokens
 from ...tools.tool import Option, Tool
 from ...tools.values import Fact
+from .errands import NO_HABIT, Habit, errands
+from .filling.filling import about_of
+from .filling.parameters import has_form, is_open
 from .mentions import Mention, find
 from .reading import Reading, Span
 from .slots import Call, Fit, fit
@@ -57,7 +60,13 @@ class Decomposition:
 
 
 def decompose(
-    request: str, tools: Iterable[Tool], *, earlier: str = "", outline: str = "", collect: bool = False
+    request: str,
+    tools: Iterable[Tool],
+    *,
+    earlier: str = "",
+    outline: str = "",
+    collect: bool = False,
+    habit: Habit = NO_HABIT,
 ) -> Decomposition:
     """The calls that a request asks of these tools; none where no tool fits.
 
@@ -67,6 +76,13 @@ def decompose(
     offered = [t for t in tools if not t.combines]
     if not offered:
         return Decomposition((), ())
+    opened = [t for t in offered if is_open(t) or not (has_form(t) or t.returns is Fact)]
+    if any(map(is_open, opened)) and not collect:
+        run = errands(Reading(request), opened, habit=habit)
+        free = Decomposition(tuple(Group((call,)) for call in run.calls), run.why)
+        rest = [t for t in offered if t not in opened]
+        known = decompose(request, rest, earlier=earlier, outline=outline) if rest else Decomposition()
+        return _better(free, known, Reading(request))
     reading = Reading(f"{request}\n{outline}" if outline else request)
     own = Reading(request)
     before = Reading(earlier) if earlier else None
@@ -89,6 +105,33 @@ def decompose(
                 named=True,
             )
     return whole
+
+
+def _better(free: Decomposition, known: Decomposition, reading: Reading) -> Decomposition:
+    """Calls of tools that take anything, or those of tools over known things: whichever has more of the request in it."""
+    if not free.groups or not known.groups:
+        return known if known.groups else free
+    return free if _held(free.calls, reading) > _held(known.calls, reading) else known
+
+
+def _held(calls: Sequence[Call], reading: Reading) -> float:
+    """The share of a request's words that tools and their arguments have; a question handed on whole has none."""
+    held: set[str] = set()
+    for call in calls:
+        held |= about_of(call.tool)
+        for value in call.args.values():
+            if isinstance(value, str | int | float) and value != reading.request.strip():
+                held |= set(tokens(str(value), stop=False))
+                held |= {
+                    t
+                    for o in call.tool.options.values()
+                    for x in o
+                    if x.value == value
+                    for n in x.names
+                    for t in tokens(n)
+                }
+    content = [w.stem for w in reading.terms]
+    return sum(w in held for w in content) / max(1, len(content))
 
 
 def _choose(

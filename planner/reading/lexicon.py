@@ -28,6 +28,24 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """Units of measure, the words for what they measure, as stems, and the units' long names as stems."""
+
+    units: frozenset[str]
+    stems: frozenset[str]
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cue:
+    """Which words before a value point at parameters whose names have which stems, some of them surely."""
+
+    sure: frozenset[str]
+    before: frozenset[str]
+    stems: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Lexicon:
     """The vocabulary, ready to match: operations and phrases as text, kin words as tokens."""
 
@@ -44,6 +62,18 @@ class Lexicon:
     numbers: dict[str, int]
     ordinals: dict[str, int]
     roles: dict[str, Role]
+    grammar: frozenset[str]
+    acts: tuple[frozenset[str], ...]
+    acting: frozenset[str]
+    verbs: frozenset[str]
+    after: tuple[str, ...]
+    also: tuple[str, ...]
+    units: dict[str, Quantity]
+    cues: dict[str, Cue]
+
+    def same_act(self, token: str) -> frozenset[str]:
+        """Stems of verbs that ask for the same as this one does, it among them."""
+        return frozenset().union({token}, *(row for row in self.acts if token in row))
 
     def relatives(self, token: str) -> dict[str, float]:
         """Tokens that say the same kind of thing as `token`, each with how surely."""
@@ -83,4 +113,28 @@ def lexicon() -> Lexicon:
             name: Role(frozenset(r["prepositions"]), frozenset(r["parameters"]))
             for name, r in raw["roles"].items()
         },
+        grammar=frozenset(normal(w) for w in raw["grammar"]["words"]),
+        acts=tuple(_stems(row) for row in raw["acts"]["rows"]),
+        acting=frozenset().union(*(_stems(row) for row in raw["acts"]["rows"])),
+        verbs=frozenset(normal(w) for row in raw["acts"]["rows"] for w in row),
+        after=tuple(sorted(map(normal, raw["order"]["after"]), key=len, reverse=True)),
+        also=tuple(sorted(map(normal, raw["order"]["also"]), key=len, reverse=True)),
+        units={
+            name: Quantity(
+                frozenset(normal(u) for u in q["units"]),
+                _stems(q["words"]),
+                _stems([u for u in q["units"] if len(u) > 2]),
+            )
+            for name, q in raw["units"].items()
+        },
+        cues={
+            name: Cue(
+                frozenset(map(normal, c["sure"])), frozenset(map(normal, c["before"])), _stems(c["words"])
+            )
+            for name, c in raw["cues"].items()
+        },
     )
+
+
+def _stems(words: list[str]) -> frozenset[str]:
+    return frozenset(t for word in words for t in tokens(word, stop=False)[-1:])

@@ -33,15 +33,24 @@ _DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a tool: its arguments, and which of them name the thing asked about."""
+    """One call of a tool: its arguments (`Call` and `Taken` among them stand for results), and calls that come before."""
 
     tool: Tool
     args: Mapping[str, Any]
+    after: tuple[Call, ...] = ()
 
     @property
     def key(self) -> str:
         """Equal for calls that are the same."""
         return f"{self.tool.name}{sorted(self.args.items(), key=lambda item: item[0])}"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A field of another call's result, as the value of an argument; the whole result where `path` is empty."""
+
+    call: Call
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from ...agents.crew import Crew
@@ -12,10 +14,15 @@ from ...tools.text import tokens
 from ...tools.tool import Tool
 from ...tools.toolset import Toolset
 from ...tools.values import Fact
+from ..asked import Example
 from ..plan import ANSWER, Plan
 from ..reading.decompose import Decomposition, arguments_text, decompose, gives
+from ..reading.errands import NO_HABIT, Habit
 from ..reading.reading import Reading
-from ..reading.slots import Call
+from ..reading.slots import Call, Taken
+
+_SHARPNESS = 6
+"""How much sooner the likest of past requests are followed than others."""
 
 
 @dataclass
@@ -71,6 +78,9 @@ class _Bench:
                 giver = self.call(value, after=after)
                 field_path = gives(value.tool.returns, call.tool.args.model_fields[name].annotation) or ""
                 args[name] = shown[name] = f"${giver}{field_path}"
+            elif isinstance(value, Taken):
+                giver = self.call(value.call, after=after)
+                args[name] = shown[name] = f"${giver}{f'.{value.path}' if value.path else ''}"
             else:
                 args[name] = f"${value}" if isinstance(value, str) and value.startswith("$") else value
                 shown[name] = value
@@ -79,7 +89,7 @@ class _Bench:
             args,
             f"{call.tool.name.replace('_', ' ')}: {arguments_text(shown)}",
             key=call.key,
-            after=after,
+            after=(*after, *(self.call(c) for c in call.after)),
             agent=agent,
         )
 
@@ -115,12 +125,15 @@ def _common(calls: Iterable[Call]) -> dict[str, Any]:
     return same or {str(i): arguments_text(c.args) for i, c in enumerate(every)}
 
 
-def by_rules(crew: Crew, request: str, *, earlier: str = "") -> Plan:
-    """The plan for a request: bound tool calls, what joins their figures, and a task that answers from them."""
+def by_rules(crew: Crew, request: str, *, earlier: str = "", examples: Sequence[Example] = ()) -> Plan:
+    """The plan for a request: bound tool calls, what joins their figures, and a task that answers from them.
+
+    `examples` are plans that worked for requests like it: they tell between tools that the words name alike.
+    """
     if crew.tasks:
         return _authored(crew, request, earlier)
     bench = _Bench(crew)
-    found = decompose(request, crew.toolset.values(), earlier=earlier)
+    found = decompose(request, crew.toolset.values(), earlier=earlier, habit=habit_of(examples))
     ends = bench.groups(found)
     answerer = crew.agents[-1].role
     answer = Task(
@@ -130,6 +143,23 @@ def by_rules(crew: Crew, request: str, *, earlier: str = "") -> Plan:
         note = "No tool of this crew fits the request, so the model answers by itself, without evidence."
         return Plan(tasks=(answer,), strategy="direct", notes=(note,))
     return Plan(tasks=(*bench.tasks, answer), strategy="rules", notes=found.why)
+
+
+def habit_of(examples: Sequence[Example]) -> Habit:
+    """Which tools plans that worked called, each counting by how like its request is, and which before which."""
+    if not examples:
+        return NO_HABIT
+    weights = [max(0.0, e.likeness) ** _SHARPNESS for e in examples]
+    total = sum(weights) or 1.0
+    share: dict[str, float] = {}
+    before: Counter[tuple[str, str]] = Counter()
+    for example, weight in zip(examples, weights, strict=True):
+        called = list(dict.fromkeys(t.tool for t in example.tasks if t.tool))
+        for tool in called:
+            share[tool] = share.get(tool, 0.0) + weight / total
+        before.update(combinations(called, 2))
+    order = frozenset(pair for pair, times in before.items() if times > before[pair[1], pair[0]])
+    return Habit(share, order, max(e.likeness for e in examples))
 
 
 def _authored(crew: Crew, request: str, earlier: str) -> Plan:
