@@ -54,6 +54,7 @@ class Scene:
     struck: Counter[str] = field(default_factory=Counter)
     calls: int = 0
     crew: Crew = field(init=False)
+    tasks: tuple[Task, ...] = ()
 
     nonsense = (_GARBAGE,)
     reasons = ("broken", "closed", "took longer", "not what was expected", "validation error", "not a list")
@@ -141,12 +142,12 @@ def scene(chance: random.Random, shape: str) -> Scene:
     places = chance.sample(PLACES, 5)
     values = {place: chance.randrange(100, 10_000) for place in PLACES}
     made = Scene(shape, f"How high is the water? ({shape})", chance, values)
-    tasks = _tasks(made, shape, places)
+    made.tasks = tuple(_tasks(made, shape, places))
     stand_in = chance.random() < 0.5
     given = tools_of(made, stand_in=stand_in)
     gauger = Agent("gauger", "Know levels.", tools=given[:-1] if stand_in else given)
     others = [Agent("neighbour", "Know them too.", tools=given[-1:])] if stand_in else []
-    made.crew = Crew([gauger, *others, Agent("writer", "Answer in plain words.")], tasks=tasks, name="gauges")
+    made.crew = Crew([gauger, *others, Agent("writer", "Answer in plain words.")], name="gauges")
     if stand_in and chance.random() < 0.3:
         for place in chance.sample(places, 2):
             made.faults["backup_level", place] = Fault(chance.choice(KINDS), chance.choice((1, FOR_GOOD)))
@@ -183,7 +184,7 @@ def _tasks(made: Scene, shape: str, places: list[str]) -> list[Task]:
         case "compare" | "total":
             several = places[: chance.randrange(2, 5)]
             tasks = [_level(made, f"t{n}", place) for n, place in enumerate(several)]
-            facts = [f"${task.id}" for task in tasks]
+            facts: list[JsonValue] = [f"${task.id}" for task in tasks]
             tasks.append(
                 Task(
                     id="join",
@@ -196,7 +197,7 @@ def _tasks(made: Scene, shape: str, places: list[str]) -> list[Task]:
             ends, calls = ["join"], [("level", place) for place in several]
         case "list":
             made.asked += [(place,) for place in places]
-            tasks = [_level(made, "t1", "each of a list", args={"place": "$item"}, each=list(places))]
+            tasks = [_level(made, "t1", "each of a list", args={"place": "$item"}, each=[*places])]
             tasks.append(
                 Task(
                     id="t2", description="compare them", agent="gauger", tool="compare", args={"facts": "$t1"}

@@ -33,13 +33,13 @@ from pathlib import Path
 from _broken_tools import KINDS, SHAPES, Scene, scene
 from _report import Figures, finish, parser, table
 
+from crewgraph import Task
 from crewgraph.agents.aptitude import Aptitude
 from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
 from crewgraph.planner.asked import Asked
 from crewgraph.planner.orchestrator import Orchestrator
 from crewgraph.planner.plan import Plan
 from crewgraph.planner.planner import Planner
-from crewgraph.planner.replanning.replanner import Replanner
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import CrewgraphError, Rejected, ReplayDiverged, TaskFailed
 from crewgraph.runtime.events import PlanMade, RunFinished
@@ -73,16 +73,25 @@ class Tally:
         return {name: float(value) for name, value in vars(self).items() if isinstance(value, int)}
 
 
+@dataclass(frozen=True)
 class _Planning(Planner):
-    async def changed(self, asked: Asked, ctx: RunContext) -> Plan | None:
-        return await Replanner().change(asked, ctx)
+    made: Plan = field(default_factory=lambda: Plan(tasks=(), strategy="made"))
+
+    async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
+        return self.made
 
 
+@dataclass(frozen=True)
 class Conductor(Orchestrator):
-    """The orchestrator, whose planner changes plans."""
+    """The orchestrator, whose first plan is the scene's; all others are its own."""
+
+    made: tuple[Task, ...] = ()
 
     def _planner(self, ctx: RunContext) -> Planner:
-        return _Planning(self.crew, self.client, lambda: self._aptitude(ctx), self.mode, self.services)
+        plan = Plan(tasks=self.made, strategy="made")
+        return _Planning(
+            self.crew, self.client, lambda: self._aptitude(ctx), self.mode, self.services, made=plan
+        )
 
 
 async def one(store: Store, made: Scene, tally: Tally) -> None:
@@ -93,7 +102,7 @@ async def one(store: Store, made: Scene, tally: Tally) -> None:
     run_id, ended = journal.run_id, ""
     answer = ""
     async with journal:
-        conductor = Conductor(made.crew, ScriptedModel(lambda _: "Noted."), _quiz, "rules")
+        conductor = Conductor(made.crew, ScriptedModel(lambda _: "Noted."), _quiz, "rules", made=made.tasks)
         try:
             answer = (await conductor.carry_out(made.request, RunContext(journal))).answer
         except (TaskFailed, Rejected) as error:
@@ -148,7 +157,7 @@ async def _again(store: Store, run_id: str, made: Scene, answer: str, ended: str
     """The run read back: nothing is called, and it comes to the same."""
     before = made.calls
     ctx = await open_replay(store, run_id)
-    conductor = Conductor(made.crew, ForbiddenModel(), _quiz, "rules")
+    conductor = Conductor(made.crew, ForbiddenModel(), _quiz, "rules", made=made.tasks)
     try:
         with to_its_end(ctx):
             told = (await conductor.carry_out(made.request, ctx)).answer

@@ -56,8 +56,8 @@ class Gauges:
         self.done[name, about] += 1
         return right
 
-    def crew(self, tasks: Sequence[Task] = (), *, stand_in: bool = False) -> Crew:
-        """A crew with a fixed plan. With a `stand_in`, somebody else knows levels too."""
+    def crew(self, *, stand_in: bool = False) -> Crew:
+        """A crew of them. With a `stand_in`, somebody else knows levels too."""
 
         @tool(unit="mm")
         async def level(place: Place) -> int:
@@ -109,7 +109,6 @@ class Gauges:
         others = [Agent("neighbour", "Know levels too.", tools=[backup_level])] if stand_in else []
         return Crew(
             [Agent("gauger", "Know levels.", tools=tools), *others, Agent("writer", "Answer.")],
-            tasks=tasks,
             name="gauges",
         )
 
@@ -136,37 +135,34 @@ class Came:
 
 @dataclass(frozen=True)
 class _Planning(Planner):
-    replanner: Replanner = field(default_factory=Replanner)
-    estimates: dict[str, TaskEstimate] | None = None
-    trusted: bool = False
+    conductor: Conductor | None = None
+
+    async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
+        assert self.conductor is not None
+        return Plan(tasks=self.conductor.tasks, strategy="made")
 
     async def changed(self, asked: Asked, ctx: RunContext) -> Plan | None:
-        return await self.replanner.change(replace(asked, trusted=self.trusted), ctx)
+        assert self.conductor is not None
+        return await self.conductor.replanner.change(replace(asked, trusted=self.conductor.trusted), ctx)
 
-    def guarded(self, worker: Worker, asked: Asked, ctx: RunContext, planned: PlanMade) -> Worker:
-        if self.estimates is None:
-            return worker
-        return Guarded(worker, self.crew, planned.tasks, self.estimates, ctx)
+    def guarded(self, worker: Worker, ctx: RunContext, planned: PlanMade) -> Worker:
+        assert self.conductor is not None
+        estimates = self.conductor.estimates
+        return worker if estimates is None else Guarded(worker, self.crew, planned.tasks, estimates, ctx)
 
 
 @dataclass(frozen=True)
 class Conductor(Orchestrator):
-    """The orchestrator with this replanner, and a guard where there are estimates."""
+    """The orchestrator with a plan of ours and this replanner, and a guard where there are estimates."""
 
+    tasks: tuple[Task, ...] = ()
     replanner: Replanner = field(default_factory=Replanner)
     estimates: dict[str, TaskEstimate] | None = None
     trusted: bool = False
 
     def _planner(self, ctx: RunContext) -> Planner:
         return _Planning(
-            self.crew,
-            self.client,
-            lambda: self._aptitude(ctx),
-            self.mode,
-            self.services,
-            self.replanner,
-            self.estimates,
-            self.trusted,
+            self.crew, self.client, lambda: self._aptitude(ctx), self.mode, self.services, conductor=self
         )
 
 
@@ -184,6 +180,7 @@ class Runs:
     async def run(
         self,
         crew: Crew,
+        tasks: Sequence[Task],
         request: str = "How high is the water?",
         *,
         model: ModelClient | None = None,
@@ -201,14 +198,14 @@ class Runs:
         async with journal:
             ctx = RunContext(journal, budget=budget)
             plans = [e for e in await self.store.events(journal.run_id) if isinstance(e, PlanMade)]
-            conductor = Conductor(crew, client, quiz, "rules", **parts)
+            conductor = Conductor(crew, client, quiz, "rules", tasks=tuple(tasks), **parts)
             try:
                 found = await conductor.carry_out(request, ctx, planned=plans[-1] if plans else None)
                 answer = found.answer
             except Exception as raised:
                 error = raised
         came = Came(journal.run_id, answer, error, await self.store.events(journal.run_id))
-        await self.replayed(crew, request, came, **parts)
+        await self.replayed(crew, request, came, tasks=tuple(tasks), **parts)
         return came
 
     async def replayed(self, crew: Crew, request: str, came: Came, **parts: Any) -> None:
