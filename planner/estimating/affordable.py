@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from ...agents.crew import Crew
 from ...runtime.budget import Budget
-from ...runtime.graph import Task
-from ..plan import Estimate, Finding, TaskEstimate
+from ...runtime.errors import InvalidPlan
+from ...runtime.graph import Task, TaskGraph
+from ..plan import Estimate, Finding, TaskEstimate, wrong
 from .estimate import added_up, listed_entries
 from .measures import guess, tool_of
 
@@ -56,6 +57,17 @@ def over_budget(estimate: Estimate, budget: Budget, tasks: Sequence[Task], crew:
                 )
             )
     return found
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Nothing, where no finding forbids the plan.
+
+    Raises:
+        InvalidPlan: of what `over_budget` found, something is wrong; in one sentence.
+    """
+    if forbidding := wrong(findings):
+        said = "; ".join(f"{finding.problem}: {finding.mend}" for finding in forbidding)
+        raise InvalidPlan(f"The plan is over its budget: {said}.")
 
 
 def cheapest(
@@ -164,8 +176,6 @@ def _without(tasks: Sequence[Task], out: frozenset[str], crew: Crew) -> tuple[Ta
 
 
 def _users_first(tasks: Sequence[Task]) -> list[Task]:
-    from ...runtime.graph import TaskGraph
-
     graph = TaskGraph(tasks)
     return [graph[task_id] for task_id in reversed(graph.order)]
 

@@ -200,6 +200,12 @@ def test_arrows_that_need_not_cross_do_not() -> None:
     assert {drawn.place[name] for name in "abc"} == {drawn.place[name] for name in "xyz"}
 
 
+def test_a_plan_that_has_no_tasks_is_drawn_as_nothing() -> None:
+    assert tree([]) == []
+    assert mermaid([]) == "flowchart TD\n"
+    assert not list(ET.fromstring(svg([], Estimate())).iter(f"{SVG}g"))
+
+
 def test_a_drawing_says_what_is_special_about_a_task() -> None:
     tasks = [
         Task(id="a", description="find", agent="clerk", tool="look", args={"at": "x"}, optional=True),

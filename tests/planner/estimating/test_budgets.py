@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from itertools import chain, combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crewgraph import Agent, Budget, Crew, Task, tool
 from crewgraph.planner.checking.checker import check
-from crewgraph.planner.estimating.affordable import cheapest, over_budget
+from crewgraph.planner.estimating.affordable import cheapest, over_budget, refuse
 from crewgraph.planner.estimating.estimate import estimate
 from crewgraph.planner.estimating.measures import Known, Measured, of_agent, of_tool
 from crewgraph.planner.plan import listed, wrong
+from crewgraph.runtime.errors import InvalidPlan
 from crewgraph.runtime.graph import TaskGraph
 
 
@@ -164,3 +166,16 @@ def test_an_alternative_is_valid_fits_and_is_found_wherever_there_is_one(
     assert not [f for f in check(left, CREW) if "nothing uses" in f.problem]
     gone = {t.id for t in tasks} - {t.id for t in left}
     assert not [t for t in tasks if t.id in gone and t.tool == "send" and not t.optional]
+
+
+def test_a_refusal_is_one_sentence_and_a_note_is_none() -> None:
+    whole = estimate(PLAN, CREW, PAST)
+    with pytest.raises(InvalidPlan) as refused:
+        refuse(over_budget(whole, Budget(tokens=400, tool_calls=2), PLAN, CREW))
+    assert str(refused.value) == (
+        "The plan is over its budget: it is thought to take 3 tool calls, and the budget allows 2 tool calls: "
+        "leave out more and extra, which makes it 1 tool call, or allow 3 tool calls; "
+        "it is thought to take 600 tokens, and the budget allows 400 tokens: "
+        "leave out more and extra, which makes it 300 tokens, or allow 600 tokens."
+    )
+    refuse(over_budget(estimate(PLAN, CREW), Budget(tokens=1), PLAN, CREW))

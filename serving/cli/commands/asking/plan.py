@@ -37,10 +37,11 @@ def command(
     ] = None,
 ) -> int:
     """Show the plan for a request: its tasks, what they would take, what is to be said about it. Does nothing."""
+    from .....planner.estimating.affordable import refuse
     from .....runtime.errors import InvalidInput
     from ....crewfile import load_crew
-    from ...pictures.report import kept_for_json, print_plan
-    from .planning import plan_once, refuse
+    from ...pictures.report import kept_for_json
+    from .planning import plan_once, show
     from .request import budget_of, read_request
 
     session: Session = ctx.obj
@@ -53,15 +54,13 @@ def command(
         planned = block_on(planning)
     if svg is not None:
         _draw(planned, text, svg)
-    if as_json or mermaid:
-        refuse(planned)
     if mermaid:
         from .....planner.drawing.mermaid import mermaid as drawn
 
+        refuse(planned.findings)
         typer.echo(drawn(planned.plan.tasks, planned.estimate), nl=False)
-        return 0
-    print_plan(planned.plan, planned.estimate, planned.findings, as_json=as_json)
-    refuse(planned)
+    else:
+        show(planned, as_json=as_json)
     return 0
 
 

@@ -55,15 +55,16 @@ async def plan_once(
     return Planned(plan, taken, over_budget(taken, budget or Budget(), plan.tasks, crew))
 
 
-def refuse(planned: Planned) -> None:
-    """Say of a plan over its budget what would fit.
+def show(planned: Planned, *, as_json: bool) -> None:
+    """Print a plan. One over its budget is shown to people all the same.
 
     Raises:
-        InvalidPlan: what is known to be taken is more than the budget allows.
+        InvalidPlan: it is over its budget; the message offers the cheapest alternative.
     """
-    from .....planner.plan import wrong
-    from .....runtime.errors import InvalidPlan
+    from .....planner.estimating.affordable import refuse
+    from ...pictures.report import print_plan
 
-    if found := wrong(planned.findings):
-        said = "; ".join(f"{finding.problem}: {finding.mend}" for finding in found)
-        raise InvalidPlan(f"The plan is over its budget: {said}.")
+    if as_json:
+        refuse(planned.findings)
+    print_plan(planned.plan, planned.estimate, planned.findings, as_json=as_json)
+    refuse(planned.findings)

@@ -49,8 +49,8 @@ def command(
 ) -> int:
     """Ask a crew once and print its answer."""
     from ....crewfile import load_crew
-    from ...pictures.report import kept_for_json, print_plan, report
-    from .planning import plan_once, refuse
+    from ...pictures.report import kept_for_json, report
+    from .planning import plan_once, show
     from .request import budget_of, read_request
 
     session: Session = ctx.obj
@@ -59,18 +59,13 @@ def command(
         crew, path = load_crew(file), str(Path(file).resolve())
         if plan_only:
             planned = block_on(plan_once(session, crew, text, planner, path, budget, quiet=as_json))
-            tell = partial(print_plan, *planned)
+            tell = partial(show, planned)
         else:
-            planned = None
             asking = _run(
                 session, crew, text, planner, thread, budget, path, tenant, cluster, as_json=as_json
             )
             tell = partial(report, *block_on(asking))
-    if planned is not None and as_json:
-        refuse(planned)
     tell(as_json=as_json)
-    if planned is not None:
-        refuse(planned)
     return 0
 
 
