@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REFUSED = "refused"
 """`Plan.strategy` where nothing is done, for the request asks for harm."""
 
-_SIMPLE = frozenset({"small_talk", "question", "unsafe"})
+_PLANLESS = frozenset({"small_talk", "unsafe"})
 _BY_MODELS = frozenset({"model", "stream", "stepwise", "rewoo", "recalled"})
 """Strategies whose plans are worth keeping: the rules make theirs again for nothing."""
 
@@ -51,7 +51,7 @@ class Planner:
         """The request with all that is known of it before it is planned: what it is, who may plan it, plans like it."""
         asked = Asked(self.crew, request, history=tuple(history), budget=ctx.meter.budget)
         asked = replace(asked, intent=await self._intent(asked, ctx))
-        if self.crew.tasks or self._own is not None or asked.intent.kind in _SIMPLE or self.mode == "rules":
+        if self.crew.tasks or self._own is not None or asked.intent.kind in _PLANLESS or self.mode == "rules":
             return asked
         if self.mode == "auto" and (asked.intent.kind != "plan" or await ctx.frugal()):
             return asked
@@ -83,28 +83,30 @@ class Planner:
         if asked.intent.kind == "unsafe":
             return Plan(tasks=(), strategy=REFUSED, notes=(asked.intent.why,))
         clearing = Clearing(self.services, ctx)
-        if asked.intent.kind in _SIMPLE:
-            answer = Task(id=ANSWER, description=_ANSWERS[asked.intent.kind], agent=self.crew.agents[-1].role)
-            plan = Plan(tasks=(answer,), strategy=_STRATEGIES[asked.intent.kind], notes=(asked.intent.why,))
-            return await clearing.cleared(plan, asked)
-        notes: list[str] = []
-        for name in self._order(asked, notes):
+        if asked.intent.kind == "small_talk":
+            answer = Task(id=ANSWER, description="Reply", agent=self.crew.agents[-1].role)
+            notes = ("Small talk: no plan is needed.",)
+            return await clearing.cleared(Plan(tasks=(answer,), strategy="small_talk", notes=notes), asked)
+        said: list[str] = []
+        for name in self._order(asked, said):
             by = self._own if name == "own" and self._own is not None else self._by(name)
             try:
                 plan = await by.plan(asked, ctx)
+                if plan.strategy == "direct" and asked.intent.kind == "plan":
+                    _refuse_deed(asked)
                 cleared = await clearing.cleared(plan, asked)
             except InvalidPlan as error:
                 if name in (self.mode, "rules", "own"):
                     raise
                 if name != "recalled":
-                    notes.append(f"{error} The rules planned instead.")
+                    said.append(f"{error} The rules planned instead.")
                 continue
-            return cleared.model_copy(update={"notes": (*notes, *cleared.notes)})
+            return cleared.model_copy(update={"notes": (*said, *cleared.notes)})
         raise InvalidPlan("No valid plan could be made.")
 
     def growing(self, asked: Asked) -> PlanMade | None:
         """The beginning of a plan whose tasks are carried out while it is written; None where it is made whole first."""
-        if not asked.trusted or self.mode not in GROWING or asked.intent.kind in _SIMPLE:
+        if not asked.trusted or self.mode not in GROWING or asked.intent.kind in _PLANLESS:
             return None
         note = "The model plans; its tasks begin while it writes."
         return PlanMade(
@@ -209,5 +211,10 @@ class _Seen:
         return await self.settle()
 
 
-_ANSWERS = {"small_talk": "Reply", "question": "Answer the question"}
-_STRATEGIES = {"small_talk": "small_talk", "question": "direct"}
+def _refuse_deed(asked: Asked) -> None:
+    """Raises `Unreachable` where something is to be done that no tool does, and a model would only say that it was."""
+    from .reach import unreachable
+
+    error = unreachable(asked)
+    if error is not None:
+        raise error
