@@ -182,7 +182,7 @@ async def fit(embed: Embed | None, every_crew: Mapping[str, Crew]) -> None:
             print(
                 f"# {language}: the embedding model is {'asked' if meanings[language].useful else 'not asked'}"
             )
-    todo: list[tuple[Row, int]] = [(row, -1) for row in rows("calibration")]
+    todo: list[tuple[Row, int]] = [(row, -1) for row in (*rows("calibration"), *rows("seen"))]
     for language in ("en", "zh"):
         for number, example in enumerate(index(language).examples):
             kind = _SORTS[example.sort]

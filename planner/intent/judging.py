@@ -108,11 +108,11 @@ def _steps(signs: Signs, kinds: list[Wish], verbs: str) -> str:
         return f"It wants several things done ({verbs})."
     if len(kinds) > 2:
         return f"It wants several things ({verbs})."
-    if signs.says("condition") and signs.says("either"):
+    if (kinds or signs.asks) and signs.says("condition") and signs.says("either"):
         return f"What is wanted hangs on a condition (“{signs.says('either')}”)."
-    if does and (said := signs.says("sequence")):
+    if (does or "write" in kinds) and (said := signs.says("sequence")):
         return f"It puts things in an order (“{said}”)."
-    if does and (said := signs.says("condition")):
+    if (does or "write" in kinds) and (said := signs.says("condition")):
         return f"What is done hangs on a condition (“{said}”)."
     if (does or "write" in kinds) and (said := signs.says("each")):
         return f"It wants something done for each of several (“{said}”)."
@@ -161,9 +161,13 @@ def _without_tools(want: Wanted, offer: Offer, signs: Signs, guess: _Guessing) -
     reads = bool(offer.documents)
     if reads and want.rule == "near" and (want.sort != "chat" or int(want.agreement) < _LIKELY):
         return guess("documents", "It may stand in the documents.")
-    if reads and want.sort in ("write", "act") and not signs.says("documents") and not signs.asks:
-        return guess("question", "It needs none of the documents.")
-    if reads and want.sort == "write" and signs.says("advice") and not signs.says("documents"):
+    if (
+        reads
+        and want.sort in ("write", "act")
+        and want.rule != "near"
+        and not signs.says("documents")
+        and not signs.asks
+    ):
         return guess("question", "It needs none of the documents.")
     if signs.head.count("?") + signs.head.count("？") >= _MANY_QUESTIONS:
         return guess("plan", "It asks several questions.", "questions")
@@ -178,12 +182,16 @@ class Measured:
 
     def confidence(self, case: str) -> float:
         """How often a guess of this case is right: as measured, and where little was, nearer to what its kind has."""
-        kind = case.split(":")[0]
-        same = [counted for name, counted in self.cases.items() if name.split(":")[0] == kind]
-        right, seen = sum(r for r, _ in same), sum(n for _, n in same)
-        prior = (right + 1) / (seen + 2)
-        own, of = self.cases.get(case, (0, 0))
-        return (own + _PRIOR * prior) / (of + _PRIOR)
+        parts = case.split(":")
+        rate = 0.5
+        for depth in (1, 2, len(parts)):
+            right, of = self._counted(":".join(parts[:depth]))
+            rate = (right + _PRIOR * rate) / (of + _PRIOR)
+        return rate
+
+    def _counted(self, begin: str) -> tuple[int, int]:
+        same = [n for name, n in self.cases.items() if name == begin or name.startswith(f"{begin}:")]
+        return sum(right for right, _ in same), sum(of for _, of in same)
 
 
 @lru_cache(maxsize=1)

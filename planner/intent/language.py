@@ -8,7 +8,7 @@ import unicodedata
 from ...tools.text import language_of as chinese_or_not
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_MARKED = 2
+_ENOUGH = 2
 
 _SCRIPTS = (
     ("ja", "\u3041", "\u30ff"),
@@ -98,6 +98,8 @@ def _latin(text: str) -> str:
     points = {language: float(sum(word in small for word in words)) for language, small in _SMALL.items()}
     if not text.isascii():
         for language, marks in _MARKS.items():
-            points[language] += _MARKED * bool(set(text) & set(marks)) + 0.1 * sum(c in marks for c in text)
+            points[language] += bool(set(text) & set(marks)) + 0.1 * sum(c in marks for c in text)
     best = max(points.values())
-    return "en" if points["en"] >= best else max(points, key=lambda language: points[language])
+    if points["en"] >= best or best < min(_ENOUGH, len(words) / 2):
+        return "en"
+    return max(points, key=lambda language: points[language])

@@ -62,7 +62,10 @@ class Offer:
         called = tuple(dict.fromkeys(call.tool for call in found.calls))
         return (
             called
-            if all(self._named(t) and (self.amount or self.shared(t) or self._expression(t)) for t in called)
+            if all(
+                self._named(t) and (self.amount or self._several(t) or self.shared(t) or self._expression(t))
+                for t in called
+            )
             else ()
         )
 
@@ -97,13 +100,23 @@ class Offer:
         if not tool.options:
             return True
         low = self.reading.lower
-        given = {str(v) for c in self.found.calls if c.tool is tool for v in c.args.values()}
+        given = self._given(tool)
         return any(
             any(name.lower() in low for name in (o.value, o.value.replace("_", " "), *o.names))
             for options in tool.options.values()
             for o in options
             if o.value in given
         )
+
+    def _given(self, tool: Tool) -> set[str]:
+        """What its calls are given, one by one."""
+        values = [v for c in self.found.calls if c.tool is tool for v in c.args.values()]
+        return {str(one) for v in values for one in (v if isinstance(v, list | tuple) else [v])}
+
+    def _several(self, tool: Tool) -> bool:
+        """Whether the request says values of two parameters: the thing, and what is wanted of it."""
+        given = self._given(tool)
+        return sum(any(o.value in given for o in options) for options in tool.options.values()) > 1
 
     def _expression(self, tool: Tool) -> bool:
         return self.reading.arithmetic is not None and any(

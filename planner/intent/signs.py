@@ -21,6 +21,8 @@ _CLAUSE = re.compile(
     r"|\b(?:and then|and also|and|then|but|before you|or)\b|然后|接着|并且|之后|最后|随后|以及|(?<!合)并(?!不|非|没|列)"
 )
 _ENDS_ASKING = re.compile(r"(?:吗|呢|什么|多少|多久|怎样|怎么样|怎么办|哪里|几天|谁|怎样的|为什么)\W*$")
+_SAID = (("see", "you"), ("see", "ya"), ("get", "well"), ("come", "on"), ("look", "forward"), ("name", "is"))
+_ARTICLES = ("the", "my", "our", "them", "him", "her", "someone", "somebody")
 _MANY = 2
 _LONG = 700
 
@@ -107,6 +109,10 @@ def _english(clause: str, *, first: bool) -> tuple[Wish, str] | None:
         return None  # "fix", "name": as often a noun
     if kind == "tell" and parts[0] == "tell" and len(parts) > 1 and parts[1] not in ("me", "us", "about"):
         kind = "act"  # somebody else is to be told
+    if tuple(parts[:2]) in _SAID:
+        return None
+    if parts[0] == "have" and not (len(parts) > 3 and parts[1] in _ARTICLES and not first):
+        return None  # "have the editor cut it", not "have a nice day"
     if parts[0] == "turn" and "into" in parts:
         kind = "write"
     if vocabulary.signs["names"].match(begun):
