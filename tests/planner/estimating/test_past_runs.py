@@ -10,11 +10,15 @@ import pytest
 from pydantic import JsonValue
 
 from crewgraph import Agent, Crew, Task, tool
+from crewgraph.agents.aptitude import Aptitude
 from crewgraph.agents.crew import Crew as AnyCrew
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.planner.estimating.comparison import compare
 from crewgraph.planner.estimating.estimate import estimate, measured
 from crewgraph.planner.estimating.measures import NOTHING_KNOWN, Known, Measured, of_agent, of_tool
+from crewgraph.planner.orchestrator import Orchestrator
+from crewgraph.planner.plan import Estimate
+from crewgraph.planner.services import Services
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.events import (
     Event,
@@ -29,7 +33,7 @@ from crewgraph.runtime.events import (
 from crewgraph.runtime.graph import TaskResult
 from crewgraph.runtime.journalling.row import LARGE_BYTES
 from crewgraph.runtime.reading.history import summarise
-from crewgraph.runtime.reading.replay import open_replay
+from crewgraph.runtime.reading.replay import open_replay, to_its_end
 from crewgraph.runtime.store import Store, open_store
 from crewgraph.runtime.store.sql.work import RUNS
 from crewgraph.serving.house import House
@@ -210,6 +214,30 @@ async def test_a_run_that_was_planned_without_measures_replays_without_them(tmp_
     async with open_store(tmp_path / "runs.db") as store:
         await done(store, [(CREW.tasks[0], 1.0, 0, [])])
         assert await measured(await open_replay(store, "last"), CREW, never) is None
+
+
+async def test_a_run_replays_the_same_whatever_has_been_measured_since(tmp_path: Path) -> None:
+    async def never() -> Aptitude:
+        raise AssertionError("rules need no quiz")
+
+    async with open_store(tmp_path / "runs.db") as store:
+        model = ScriptedModel(lambda _: "There they are.")
+
+        def sitting() -> Orchestrator:
+            return Orchestrator(CREW, model, never, "rules", services=Services(measures=PastWork(store)))
+
+        for _ in range(3):
+            async with await store.create_run(CREW.name, "look x up") as journal:
+                await sitting().carry_out("look x up", RunContext(journal))
+        first, second, third = (record.id for record in reversed(await store.list_runs()))
+        for run_id in (first, second, third):
+            ctx = await open_replay(store, run_id)
+            with to_its_end(ctx):
+                await sitting().carry_out("look x up", ctx)
+        known = [summarise(await store.events(run_id)).estimate for run_id in (first, second, third)]
+    calls = [Estimate.model_validate(one).tasks["one"].measured for one in known]
+    assert calls == [0, 4, 8]
+    assert len(model.requests) == 3, "a replay asks no model"
 
 
 async def test_a_run_is_compared_with_its_estimate_task_by_task(tmp_path: Path) -> None:
