@@ -1,25 +1,19 @@
 """A crew whose tools say what they need and change, so that planners work out what has to be done.
 
-Nobody writes the plan: the request names what is to hold, and search finds the trips, the fewest minutes of them, and what
-can go on side by side.
+Nobody writes the plan: the request names what is to hold, and search finds the trips, those that take the least time, and
+what can go on side by side. Every plan is proved before it is carried out.
 
     pip install 'crewgraph[symbolic]'
-    python examples/depot.py "The letters have to be at the harbour, and the books at the school."
+    crewgraph plan examples/depot.py "Deliver the letters to the harbour and the books to the school."
+    crewgraph run examples/depot.py "The books have to be at the school."
+    crewgraph run examples/depot.py "at(books, harbour) and at(books, school)"       (says why not)
 """
-
-import asyncio
-import sys
-import tempfile
-from pathlib import Path
 
 from crewgraph import Agent, Crew, tool
 from crewgraph.planner.asked import Asked
-from crewgraph.planner.plan import Plan
 from crewgraph.planner.strategies.symbolic import SymbolicStrategy
 from crewgraph.planner.symbolic.world import World
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.errors import CrewgraphError
-from crewgraph.runtime.store import open_store
 from crewgraph.tools.planning import Action, Traits
 
 PARCEL = {"parcel": "parcel", "van": "van", "place": "place"}
@@ -75,10 +69,6 @@ def drive(van: str, start: str, end: str) -> str:
     return f"{van} drove from the {start} to the {end}."
 
 
-driver = Agent("driver", "Load, drive and unload vans.", tools=[load, unload, drive])
-clerk = Agent("clerk", "Tell people what was done.")
-crew = Crew(name="depot", agents=[driver, clerk])
-
 PLACES = ("depot", "harbour", "school")
 
 
@@ -102,22 +92,6 @@ async def depot(asked: Asked, ctx: RunContext) -> World:
     )
 
 
-async def planned(request: str) -> Plan:
-    """The plan for a request, without carrying it out."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "runs.db"
-        async with open_store(file) as store, await store.create_run(crew.name, request) as journal:
-            return await SymbolicStrategy(depot).plan(Asked(crew, request), RunContext(journal))
-
-
-if __name__ == "__main__":
-    wish = " ".join(sys.argv[1:]) or "Deliver the letters to the harbour and the books to the school."
-    try:
-        plan = asyncio.run(planned(wish))
-    except CrewgraphError as error:
-        sys.exit(str(error))
-    for note in plan.notes:
-        print(note)
-    for task in plan.tasks:
-        waits = f"   after {', '.join(task.needs)}" if task.needs else ""
-        print(f"  {task.id:8} {task.description}{waits}")
+driver = Agent("driver", "Load, drive and unload vans.", tools=[load, unload, drive])
+clerk = Agent("clerk", "Tell people what was done.")
+crew = Crew(name="depot", agents=[driver, clerk], planner=SymbolicStrategy(depot, least="seconds"))

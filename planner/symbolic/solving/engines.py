@@ -26,7 +26,9 @@ _MODULES: dict[Engine, str] = {
     "tamer": "up_tamer",
 }
 _SHARE = 0.4
-"""How much of the time that is left an engine gets that looks for the cheapest plan, when others come after it."""
+_LONGEST_PROOF = 5.0
+"""How much of the time that is left, and how many seconds of it at most, an engine gets that looks for the cheapest plan,
+when others come after it."""
 
 _STATUS: dict[str, Status] = {"UNSOLVABLE_PROVEN": "unsolvable", "TIMEOUT": "late"}
 
@@ -48,7 +50,7 @@ def solve(request: Request) -> Reply:
             continue
         left = until - monotonic()
         last = not any(map(installed, request.engines[place + 1 :]))
-        limit = left if last or engine != "fast-downward-best" else left * _SHARE
+        limit = left if last or engine != "fast-downward-best" else min(left * _SHARE, _LONGEST_PROOF)
         reply = by_recipes(request) if engine == "recipes" else _planned(request, engine, max(1.0, limit))
         if reply.status in ("solved", "unsolvable"):
             return reply
