@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from ..runtime.errors import InvalidCrew
 from ..runtime.graph import Task, TaskGraph
@@ -22,7 +22,9 @@ class Crew:
     request; with `tasks` the author has fixed its outline, and the planner only fills in tool calls. Ids that an
     author leaves out become t1, t2, …. `briefing` is what every agent is told before all else, such as the house's
     rules and background: the same bytes at the start of every prompt, which an engine computes only once. `planner` plans
-    its requests in a way of the author's own: a `crewgraph.planner.strategies.strategy.Strategy`.
+    its requests in a way of the author's own: a `crewgraph.planner.strategies.strategy.Strategy`. `risky` says what
+    becomes of calls with an effect that a request has not asked for in so many words: a person is asked first, it is
+    noted, or nothing.
 
     Raises:
         InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
@@ -36,6 +38,7 @@ class Crew:
     description: str = ""
     briefing: str = ""
     planner: Any = None
+    risky: Literal["ask", "note", "allow"] = "note"
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,22 @@ class Crew:
                     f"it has: {', '.join(self.toolset)}."
                 )
         TaskGraph(numbered)
+
+    def without(self, names: Collection[str]) -> Crew:
+        """The same crew without these tools; itself where there are none of them.
+
+        Raises:
+            InvalidCrew: a task that its author fixed uses one of them.
+        """
+        gone = [name for name in names if name in self.toolset and not self.toolset[name].combines]
+        if not gone:
+            return self
+
+        def left(tools: Sequence[object]) -> tuple[object, ...]:
+            return tuple(tool for tool in tools if not any(name in gone for name in Toolset([tool])))
+
+        agents = tuple(replace(agent, tools=left(agent.tools)) for agent in self.agents)
+        return replace(self, agents=agents, tools=left(self.tools))
 
     def agent(self, role: str | None) -> Agent:
         """The agent of that role; the last agent where no role is given.

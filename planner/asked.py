@@ -13,7 +13,7 @@ from ..runtime.budget import Budget
 from ..runtime.context import RunContext
 from ..runtime.graph import Task, TaskResult
 from .intent.kinds import UNSURE, Intent
-from .plan import Plan
+from .plan import Estimate, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SoFar:
 
     `results` are whole and are kept; `failures` are sentences, `codes` their classes (`CrewgraphError.code`). `tried` are
     the calls (see `call_key`) that earlier plans of this run did without in the end, so that none is planned again the
-    same. `changes` is how often the plan has been changed already.
+    same. `changes` is how often the plan has been changed already, `estimate` what it was thought to take.
     """
 
     tasks: tuple[Task, ...]
@@ -41,6 +41,7 @@ class SoFar:
     codes: Mapping[str, str] = field(default_factory=dict)
     tried: frozenset[str] = frozenset()
     changes: int = 0
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,6 @@ class Asked:
         """What the user said last before this request; "" where nothing."""
         return next((m.content for m in reversed(self.history) if m.role == "user"), "")
 
-
-UNLIMITED = Budget()
 
 Change = Callable[[Asked, RunContext], Awaitable[Plan | None]]
 """Makes another plan where one could not be carried out (`asked.so_far`); None where nothing useful is left to do."""

@@ -9,7 +9,7 @@ from ..runtime.events import PlanMade
 from ..runtime.graph import Task
 from ..runtime.scheduling.outcome import code_of, said
 from .asked import SoFar, call_key
-from .plan import Plan
+from .plan import Estimate, Plan
 
 
 def so_far(plans: Sequence[PlanMade], error: TaskFailed) -> SoFar:
@@ -28,6 +28,7 @@ def so_far(plans: Sequence[PlanMade], error: TaskFailed) -> SoFar:
         {task_id: code_of(one) for task_id, one in error.failures.items()},
         frozenset(call_key(task) for plan in plans for task in plan.left_out),
         len(plans) - 1,
+        Estimate.model_validate(plans[-1].estimate) if plans[-1].estimate is not None else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..agents.crew import Crew
 from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan
 from .asked import Asked
@@ -11,7 +12,7 @@ from .checking.checker import check
 from .checking.securing import secure
 from .estimating.affordable import cheapest, over_budget
 from .estimating.estimate import added_up, estimate, measured, with_seconds
-from .estimating.measures import NOTHING_KNOWN
+from .estimating.measures import NOTHING_KNOWN, Known, guess
 from .plan import Estimate, Finding, Plan, listed, wrong
 from .services import Services
 
@@ -32,13 +33,13 @@ class Clearing:
         Raises:
             InvalidPlan: the checker refuses it, or it does not fit the budget; the message says what would.
         """
-        secured = secure(plan.tasks, asked.crew, risky=self.services.risky, said=_said(asked))
+        secured = secure(plan.tasks, asked.crew, risky=asked.crew.risky, said=_said(asked))
         findings = [*plan.findings, *secured.findings]
         tasks, thought = secured.tasks, None
         known = None
-        if self.services.measures is not None:
-            known = await measured(self.ctx, asked.crew, self.services.measures)
-        if known is not None or self.services.measures is None:
+        if self.services.measures is not None or self.ctx.replaying:
+            known = await measured(self.ctx, asked.crew, self.services.measures or _nowhere)
+        if known is not None or not self.ctx.replaying:
             thought = estimate(tasks, asked.crew, known or NOTHING_KNOWN)
             if known is not None:
                 tasks = with_seconds(tasks, thought)
@@ -50,6 +51,34 @@ class Clearing:
         if wrong(findings):
             raise InvalidPlan(f"No valid plan could be made: {listed(wrong(findings))}")
         return plan.model_copy(update={"tasks": tasks, "findings": _once(findings), "estimate": thought})
+
+    def changed(self, plan: Plan, asked: Asked) -> Plan:
+        """A plan in the place of another one, as it may be carried out. Nobody is asked again what past runs took.
+
+        Raises:
+            InvalidPlan: the checker refuses it.
+        """
+        secured = secure(plan.tasks, asked.crew, risky=asked.crew.risky, said=_said(asked))
+        findings = [*plan.findings, *secured.findings, *check(secured.tasks, asked.crew)]
+        if wrong(findings):
+            raise InvalidPlan(f"No valid plan could be made: {listed(wrong(findings))}")
+        before = asked.so_far
+        thought = None
+        if before is not None and before.estimate is not None:
+            alike = {
+                task.tool or task.agent: taken
+                for task in before.tasks
+                if (taken := before.estimate.tasks.get(task.id)) is not None
+            }
+            taken = {
+                task.id: before.estimate.tasks.get(task.id)
+                or alike.get(task.tool or task.agent)
+                or guess(task, asked.crew)
+                for task in secured.tasks
+            }
+            thought = added_up(secured.tasks, asked.crew, taken)
+        update = {"tasks": secured.tasks, "findings": _once(findings), "estimate": thought}
+        return plan.model_copy(update=update)
 
     def _within(self, plan: Plan, thought: Estimate, findings: list[Finding], asked: Asked) -> Plan | None:
         """The plan within its budget; None, with `findings` saying why, where it is not to be had."""
@@ -72,6 +101,10 @@ class Clearing:
             over = over_budget(thought, asked.budget, fewer, asked.crew)
         findings += over
         return plan.model_copy(update={"findings": _once(findings), "estimate": thought})
+
+
+async def _nowhere(crew: Crew) -> Known:
+    raise AssertionError("a replay reads what past runs took from the journal")
 
 
 def _said(asked: Asked) -> str:

@@ -17,7 +17,7 @@ from ..runtime.scheduler import Growth, Settle
 from ..runtime.scheduling.ending import Settled
 from ..runtime.worker import Worker
 from ..tools.text import language_of
-from .asked import UNLIMITED, Asked, SoFar
+from .asked import Asked, SoFar
 from .clearing import Clearing
 from .intent.intents import Intents
 from .intent.kinds import Intent, Kind
@@ -130,7 +130,7 @@ class Planner:
         plan = await self._replanner().change(asked, ctx)
         if plan is None:
             return None
-        return await Clearing(self.services, ctx).cleared(plan, replace(asked, budget=UNLIMITED))
+        return Clearing(self.services, ctx).changed(plan, asked)
 
     def guarded(self, worker: Worker, ctx: RunContext, planned: PlanMade) -> Worker:
         """The worker, watched for a rest of the plan that does not fit the budget any more."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..agents.crew import Crew
-from .checking.risks import Risky
 
 if TYPE_CHECKING:
     from .estimating.measures import Known
@@ -17,15 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """All of them may be missing: plans that worked, what past runs took, who tells what requests are.
-
-    `risky` says what becomes of risky steps: a person is asked first, it is noted, or nothing is said.
-    """
+    """All of them may be missing: plans that worked, what past runs took, who tells what requests are."""
 
     memory: PlanMemory | None = None
     measures: Callable[[Crew], Awaitable[Known]] | None = None
     intents: Intents | None = None
-    risky: Risky = "note"
 
 
 NO_SERVICES = Services()

@@ -28,7 +28,8 @@ from ..runtime.journalling.journal import Journal
 from ..runtime.worker import Worker
 from ..tools.text import language_of
 from .crewfile import load_crew
-from .house import House, Outcome, history_of
+from .entering import history_of
+from .house import House, Outcome
 from .lazy_client import OtherModel
 from .settings import Settings
 
@@ -170,7 +171,7 @@ async def make_worker(spec: Mapping[str, Any], house: House) -> Worker:
     events = await house.store.events(record.id)
     plans = [event for event in events if isinstance(event, PlanMade)]
     planned = plans[min(spec.get("plan") or len(plans), len(plans)) - 1]
-    crew = find_crew(record.crew_path)
+    crew = house.crew_for(find_crew(record.crew_path), record.tenant)
     return CrewWorker(
         crew,
         TaskGraph(planned.tasks),

@@ -12,10 +12,11 @@ from ..agents.aptitude import Aptitude, probe
 from ..agents.crew import Crew
 from ..agents.model import Message, ModelClient
 from ..planner.orchestrator import Hands, Orchestrator
+from ..planner.services import NO_SERVICES, Services
 from ..planner.ways import Mode
 from ..runtime.budget import Budget
 from ..runtime.context import Listener, RunContext
-from ..runtime.errors import CrewgraphError, InvalidRequest, NotFound
+from ..runtime.errors import CrewgraphError, NotFound
 from ..runtime.events import PlanMade, RunFinished
 from ..runtime.journalling.journal import Journal
 from ..runtime.journalling.redaction import Redactor
@@ -25,8 +26,10 @@ from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive
 from .endpoints.file import keys_in, models_of
+from .entering import checked_request, history_of, options_of, role_of
 from .lazy_client import LazyClient, NoEngine, OtherModel
-from .settings import MAX_REQUEST_CHARS, Settings
+from .planning import services_for
+from .settings import Settings
 from .tenants import TenantBudget, Tenants, read_tenants
 
 if TYPE_CHECKING:
@@ -57,13 +60,15 @@ class House(Archive):
         *,
         lanes: Lanes | None = None,
         tenants: Mapping[str, TenantBudget] | None = None,
+        services: Services = NO_SERVICES,
     ) -> None:
         super().__init__(store)
         self.client = client
         self._aptitudes = Aptitudes(settings)
         self._lanes = lanes or Lanes()
         self._tenants = Tenants(store, tenants or {})
-        self._redactor = Redactor([*settings.secrets, *keys_in(settings)])
+        self._services = services
+        self._redactor = redactor_of(settings)
 
     @classmethod
     @asynccontextmanager
@@ -94,7 +99,9 @@ class House(Archive):
             opening = open_store(settings.database, synchronous=settings.durability, key=keys)
             store = await stack.enter_async_context(opening)
             door = client or (LazyClient if engine else NoEngine)(settings, stack, on_progress)
-            yield cls(store, door, settings, lanes=Lanes(limits), tenants=budgets)
+            planning = services_for(settings, store, redactor_of(settings))
+            services = await stack.enter_async_context(planning)
+            yield cls(store, door, settings, lanes=Lanes(limits), tenants=budgets, services=services)
 
     async def ask(
         self,
@@ -135,7 +142,7 @@ class House(Archive):
         text = checked_request(request)
         history = history_of(journal.record)
         async with journal, self._context(journal, budget, listeners, tenant) as ctx:
-            orchestrator = replace(self._orchestrator(crew, planner), hands=hands)
+            orchestrator = replace(self._orchestrator(self.crew_for(crew, tenant), planner), hands=hands)
             finished = await orchestrator.carry_out(text, ctx, history=history)
             await self._keep_messages(thread_id, text, finished, journal.run_id, new=True)
             return _outcome(journal.run_id, thread_id, finished)
@@ -161,7 +168,7 @@ class House(Archive):
         """
         text = checked_request(request)
         if thread_id is not None:
-            history = [Message(_role(m.role), m.content) for m in await self.store.messages(thread_id)]
+            history = [Message(role_of(m.role), m.content) for m in await self.store.messages(thread_id)]
         options: dict[str, Any] = {
             "planner": planner,
             "budget": asdict(budget or Budget()),
@@ -251,9 +258,10 @@ class House(Archive):
         hands: Hands | None = None,
     ) -> Outcome:
         """`resume` over a run that is claimed already; `hands` carry its tasks in place of this process."""
-        planner, kept, history = _options(record)
+        planner, kept, history = options_of(record)
         async with self._context(journal, budget or kept, listeners, record.tenant) as ctx:
-            orchestrator = replace(self._orchestrator(crew, planner, record.model), hands=hands)
+            own = self.crew_for(crew, record.tenant)
+            orchestrator = replace(self._orchestrator(own, planner, record.model), hands=hands)
             finished = await orchestrator.carry_out(record.request, ctx, history=history, planned=planned)
             await self._keep_messages(record.thread_id, record.request, finished, record.id)
             return _outcome(record.id, record.thread_id, finished)
@@ -266,7 +274,13 @@ class House(Archive):
             ReplayDiverged: the code now asks for a step that the journal does not hold.
         """
         ctx = await open_replay(self.store, run_id, listeners=listeners, redactor=self._redactor)
-        return await replay_over(ctx, crew, self.client)
+        record = ctx.journal.record
+        own = self.crew_for(crew, record.tenant if record is not None else "")
+        return await replay_over(ctx, own, self.client)
+
+    def crew_for(self, crew: Crew, tenant: str) -> Crew:
+        """The crew as a tenant may use it: without the tools that are not for them (see `tenants`)."""
+        return crew.without(self._tenants.without(tenant))
 
     async def outcome(self, run_id: str) -> Outcome:
         """What came of a run that is finished. Raises `NotFound`: there is no such run, or it has no answer."""
@@ -328,7 +342,7 @@ class House(Archive):
 
     def _orchestrator(self, crew: Crew, planner: Mode, model: str = "") -> Orchestrator:
         client = OtherModel(self.client, model) if model else self.client
-        return Orchestrator(crew, client, self._probe, planner)
+        return Orchestrator(crew, client, self._probe, planner, services=self._services)
 
     async def _probe(self) -> Aptitude:
         return await self._aptitudes.of(self.client, probe)
@@ -343,48 +357,20 @@ async def replay_over(ctx: RunContext, crew: Crew, client: ModelClient) -> Outco
     """
     record = ctx.journal.record
     assert record is not None, "a run that is replayed was kept, by a store or in a file"
-    planner, _, history = _options(record)
+    planner, _, history = options_of(record)
     orchestrator = Orchestrator(crew, client, _no_quiz, planner)
     with to_its_end(ctx):
         finished = await orchestrator.carry_out(record.request, ctx, history=history)
     return _outcome(record.id, record.thread_id, finished)
 
 
+def redactor_of(settings: Settings) -> Redactor:
+    """What takes the secrets out that this process was given."""
+    return Redactor([*settings.secrets, *keys_in(settings)])
+
+
 async def _no_quiz() -> Aptitude:
     raise AssertionError("a replay reads the quiz from the journal")
-
-
-def checked_request(request: str) -> str:
-    """The request, trimmed.
-
-    Raises:
-        InvalidRequest: it is empty or longer than a local model could read.
-    """
-    text = request.strip()
-    if not text:
-        raise InvalidRequest("The request is empty: say what you want to know or have done.")
-    if len(text) > MAX_REQUEST_CHARS:
-        raise InvalidRequest(
-            f"The request has {len(text):,} characters, and at most {MAX_REQUEST_CHARS:,} are read: "
-            "shorten it, or put the text in a document to search."
-        )
-    return text
-
-
-def _options(record: RunRecord) -> tuple[Mode, Budget, list[Message]]:
-    """What a run was started with."""
-    options: dict[str, Any] = dict(record.options)
-    history = [Message(m["role"], m["content"]) for m in options.get("history", ())]
-    return options.get("planner", "auto"), Budget(**options.get("budget", {})), history
-
-
-def history_of(record: RunRecord | None) -> list[Message]:
-    """The messages that a run was started with."""
-    return _options(record)[2] if record is not None else []
-
-
-def _role(role: str) -> Any:
-    return role if role in ("system", "user", "assistant") else "user"
 
 
 def _outcome(run_id: str, thread_id: str | None, finished: RunFinished) -> Outcome:

@@ -20,10 +20,11 @@ Period = Literal["day", "month"]
 
 @dataclass(frozen=True, slots=True)
 class TenantBudget:
-    """What one tenant may use, in all or `per` day or month (UTC)."""
+    """What one tenant may use, in all or `per` day or month (UTC), and `without` which tools."""
 
     budget: Budget
     per: Period | None = None
+    without: tuple[str, ...] = ()
 
     def since(self, now: float) -> float:
         """When the present period began, in seconds since the epoch."""
@@ -46,6 +47,11 @@ class Tenants:
         self._budgets = dict(budgets)
         self._meters: dict[str, tuple[float, SharedMeter]] = {}
         self._lock = asyncio.Lock()
+
+    def without(self, tenant: str) -> tuple[str, ...]:
+        """The tools that are not for this tenant."""
+        limits = self._budgets.get(tenant)
+        return limits.without if limits is not None else ()
 
     async def meter(self, tenant: str) -> SharedMeter | None:
         """The tenant's meter for the present period; None where nothing limits it.
@@ -101,6 +107,11 @@ def _tenant(file: Path, name: str, table: Any) -> TenantBudget:
     per = table.pop("per", None)
     if per not in (None, "day", "month"):
         raise InvalidInput(f'{file}: tenant {name!r} has per = {per!r}; it is "day" or "month".')
+    without = table.pop("without", [])
+    if not isinstance(without, list) or not all(isinstance(tool, str) for tool in without):
+        raise InvalidInput(
+            f"{file}: tenant {name!r} has without = {without!r}; it is a list of tools' names."
+        )
     for limit, value in table.items():
         if limit not in _LIMITS:
             raise InvalidInput(
@@ -108,4 +119,4 @@ def _tenant(file: Path, name: str, table: Any) -> TenantBudget:
             )
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise InvalidInput(f"{file}: tenant {name!r} has {limit} = {value!r}; it is a number from 0 up.")
-    return TenantBudget(Budget(**table), per)
+    return TenantBudget(Budget(**table), per, tuple(without))
