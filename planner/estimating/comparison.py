@@ -47,7 +47,8 @@ def compare(estimate: Estimate, past: RunSummary | Iterable[Event]) -> Compariso
     """What was thought, beside what the run's history (or its events) tells.
 
     The whole's seconds are those from the first task's begin to the last one's end, without pauses between sittings, and
-    beside them stands the longest chain: planning is in neither. A run that has not finished has no whole yet.
+    beside them stands the longest chain: planning is in neither. A run that has not finished, or was
+    only planned, has no whole.
     """
     run = past if isinstance(past, RunSummary) else summarise(past)
     known = {task.id: task for task in run.tasks}
@@ -66,7 +67,7 @@ def compare(estimate: Estimate, past: RunSummary | Iterable[Event]) -> Compariso
                 thought.measured,
             )
         )
-    over = run.outcome == "finished"
+    over = run.outcome == "finished" and any(task.started is not None for task in run.tasks)
     whole = Pair(
         WHOLE,
         estimate.critical_seconds,

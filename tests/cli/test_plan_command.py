@@ -148,5 +148,7 @@ def test_the_inspector_sets_what_was_thought_beside_what_it_took(capsys: pytest.
     shown = capsys.readouterr().out
     assert "estimated 4.1 s, 1,200 tokens; took 3.8 s, 1,150 tokens" in shown
     assert "3.8 s (estimated 4.1 s)  1,150 tokens (estimated 1,200)" in shown
+    print_run(record, summarise(events[:2]), full=False)
+    assert "waiting (estimated 4.1 s, 1,200 tokens)" in capsys.readouterr().out
     print_run(record, summarise([plan.model_copy(update={"estimate": None}), *events[2:]]), full=False)
     assert "estimated" not in capsys.readouterr().out

@@ -110,13 +110,16 @@ def _add_task(
 ) -> None:
     state = state_of(task, run)
     glyph, style = GLYPHS[state]
-    thought = beside.of(task.id) if beside is not None else None
     spent = f"  {seconds(task.seconds)}" if state == "finished" else f"  {state}"
-    spent += f" (estimated {seconds(thought.thought_seconds)})" if thought is not None else ""
-    used = thought.tokens if thought is not None and thought.tokens is not None else task.tokens
-    spent += f"  {tokens(used)}" if used else ""
-    if thought is not None and (used or thought.thought_tokens):
-        spent += f"{'' if used else '  0 tokens'} (estimated {thought.thought_tokens:,})"
+    thought = beside.of(task.id) if beside is not None else None
+    if thought is None:
+        spent += f"  {tokens(task.tokens)}" if task.tokens else ""
+    elif thought.tokens is None:
+        spent += f" (estimated {seconds(thought.thought_seconds)}, {tokens(thought.thought_tokens)})"
+    else:
+        spent += f" (estimated {seconds(thought.thought_seconds)})"
+        if thought.tokens or thought.thought_tokens:
+            spent += f"  {tokens(thought.tokens)} (estimated {thought.thought_tokens:,})"
     spent += begun_of(task)
     spent += f"  after {', '.join(task.needs)}" if task.needs else ""
     spent += origin_of(task)

@@ -265,3 +265,5 @@ def test_what_has_not_ended_has_no_figures_beside_its_estimate() -> None:
     table = compare(thought, begun)
     assert (table.whole.seconds, table.whole.tokens) == (None, None)
     assert [(pair.seconds, pair.tokens, pair.factor) for pair in table.tasks] == [(None, None, None)] * 3
+    planned_only = compare(thought, [begun[0], RunFinished(at=2.0, answer="!", seconds=1.0)])
+    assert (planned_only.whole.seconds, planned_only.whole.tokens) == (None, None)
