@@ -60,7 +60,7 @@ class Index:
         """Entries of this tenant and crew that are so near at least, nearest first. Raises `StoreError`."""
         from qdrant_client import models
 
-        if self._collection not in self._known:
+        if not self._there:
             return []
         own = [
             models.FieldCondition(key=name, match=models.MatchValue(value=value))
@@ -104,7 +104,7 @@ class Index:
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take entries away. Raises `StoreError`."""
-        if not ids or self._collection not in self._known:
+        if not ids or not self._there:
             return
         try:
             self._client.delete(self._collection, points_selector=list(ids), wait=True)
@@ -113,7 +113,7 @@ class Index:
 
     def entries(self) -> list[Entry]:
         """All that is kept. Raises `StoreError`."""
-        return self._all(self._collection)
+        return self._all(self._collection) if self._there else []
 
     def moved(self) -> list[Entry]:
         """The entries of other likenesses, which are then no longer kept: whoever takes them puts them in again.
@@ -134,14 +134,24 @@ class Index:
         self._client.close()
         self._unlock()
 
+    @property
+    def _there(self) -> bool:
+        """Whether anything has been kept yet; on a server somebody else may have."""
+        if self._collection in self._known or self.local:
+            return self._collection in self._known
+        try:
+            if self._client.collection_exists(self._collection):
+                self._known.add(self._collection)
+        except Exception as error:
+            raise self._trouble(error) from error
+        return self._collection in self._known
+
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _all(self, collection: str) -> list[Entry]:
-        if collection not in self._known:
-            return []
         found: list[Entry] = []
         page: Any = None
         try:

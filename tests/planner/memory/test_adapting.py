@@ -124,6 +124,10 @@ SERVES_NOT: list[tuple[str, Calls, str]] = [
     # Two figures that were equal and are not now; one figure that went to two parameters.
     ("Convert 5 kg to lb and 5 oz to kg", [convert(5, "kg", "lb"), convert(5, "oz", "kg")], "Convert 6 kg to lb and 7 oz to kg"),
     ("Convert 3 kg to lb", [convert(3, "kg", "lb", digits=3)], "Convert 4 kg to lb"),
+    # Two things that have become one: whoever planned anew would plan otherwise.
+    ("Compare pen and ink", cost("pen", "ink"), "Compare glue and glue"),
+    # A value of another tool's parameter.
+    ("What does a pen cost in USD?", [("price", {"item": "pen", "currency": "USD"})], "What does a kg cost in USD?"),
     # What changed has nowhere to go.
     ("What does a pen cost for Alice?", cost("pen"), "What does a pen cost for Bob?"),
     ("Compare pen and ink", cost("pen"), "Compare pen and glue"),

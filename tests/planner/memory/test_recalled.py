@@ -69,9 +69,10 @@ async def test_what_an_agent_is_to_do_speaks_of_the_new_request(office: Crew, ct
     looked = Task(id="t0", description="x", agent="clerk", tool="search", args={"query": PEN})
     made = await Recalled().plan(asked(office, "Compare glue and tape", Example(PEN, (looked, think))), ctx)
     assert made.tasks[1].description == "Say why a glue differs from tape"
-    vague = think.model_copy(update={"description": "Say what pens are"})
-    with pytest.raises(InvalidPlan, match="speaks of the old request"):
-        await Recalled().plan(asked(office, "Compare glue and tape", Example(PEN, (looked, vague))), ctx)
+    for vague in ({"description": "Say what pens are"}, {"expected_output": "A list of pens"}):
+        tasks = (looked, think.model_copy(update=vague))
+        with pytest.raises(InvalidPlan, match="speaks of the old request"):
+            await Recalled().plan(asked(office, "Compare glue and tape", Example(PEN, tasks)), ctx)
 
 
 async def test_what_does_not_serve_says_why(office: Crew, ctx: RunContext, store: Store) -> None:
