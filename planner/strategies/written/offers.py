@@ -34,8 +34,8 @@ class Offers:
     """What a plan may say of its tasks beside their calls.
 
     `when`: conditions. `approval`: that a person is asked first (of tools with an effect it may be said in any case).
-    `limits`: what a task's own budget may limit; where there are any, tasks may be called optional too. `words`: tasks in
-    words, for agents to work out by themselves.
+    `limits`: what a task's own budget may limit; where there are any, tasks may be called optional too. `words`: what
+    asks more of a model: tasks in words, for agents to work out by themselves, and calls for each of several values.
     """
 
     when: bool = False

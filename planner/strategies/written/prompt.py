@@ -87,6 +87,10 @@ def _notes(offers: Offers, *, mapping: bool) -> list[str]:
         )
     if offers.words:
         found.append(
+            'To call a tool for several values of one argument, best write one task: "each": ["a", "b"], and "$item" for '
+            "that argument; its result is the list of results."
+        )
+        found.append(
             'Where no tool does it, an agent can: {"agent": …, "task": what to do, "after": ["$t1"]}; '
             "only where it is needed."
         )

@@ -84,7 +84,12 @@ def kind_of(task: Task, crew: Crew) -> Any:
         given: Any = str
     else:
         given = crew.toolset[task.tool].returns if task.tool in crew.toolset else Any
-    return list[given] if task.each is not None else given
+    return list_of(given) if task.each is not None else given
+
+
+def list_of(kind: Any) -> Any:
+    """The type of a list of these."""
+    return list[kind]
 
 
 def reference(task: str, tool: Tool | None, wanted: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ....agents.crew import Crew
 from ....runtime.budget import Budget
-from ....runtime.graph import Task
+from ....runtime.graph import ITEM, Task
 from ....tools.tool import Tool
 from ....tools.toolset import Toolset
 from ...reading.mentions import find
@@ -26,7 +26,7 @@ from ...reading.reading import Reading
 from ...reading.slots import takes_several
 from .items import first_number
 from .offers import Offers, offers_of
-from .results import entry, in_entry, kind_of, lists, paths
+from .results import entry, in_entry, kind_of, list_of, lists, paths
 
 MOST_TASKS = 8
 """A model writes at most so many tasks at once, unless it is told otherwise."""
@@ -34,7 +34,9 @@ MOST_TASKS = 8
 _MAX_OPTIONS = 40
 _MAX_REFERENCES = 60
 _MAX_TEXT = 200
+_MAX_SEVERAL = 24
 _FEW = 3
+_SCALARS = ("string", "integer", "number")
 _ORDERED = ("above", "at_least", "below", "at_most", "equals", "differs")
 _WORDED = ("equals", "differs", "contains")
 
@@ -55,8 +57,8 @@ def plan_schema(
 
     `tools` are those to offer (default: all). `stands` are tasks that the plan goes on from: it may refer to them, counts
     on behind them, and may have no tasks of its own. `earlier` is what was asked before, for values that are only mentioned
-    there. `words` offers tasks in words. `bounded` bounds the length of texts, which costs time on some engines where the
-    reply is streamed.
+    there. `words` offers what asks more of a model: tasks in words, and calls for each of several values. `bounded` bounds
+    the length of texts, which costs time on some engines where the reply is streamed.
     """
     chosen = list(crew.toolset.values()) if tools is None else list(tools)
     offers = offers_of(request, budget, words=words)
@@ -128,10 +130,11 @@ class _Form:
         self.first = first_number(self.stands)
         self.known = [(task.id, kind_of(task, self.crew)) for task in self.stands]
         returned = [tool.returns for tool in self.tools if not tool.combines]
-        self.kinds = _distinct([*returned, *([str] if self.offers.words else ())])
+        mapped = [list_of(kind) for kind in returned]
+        self.kinds = _distinct([*returned, *((*mapped, str) if self.offers.words else ())])
 
     def variants(self, place: int) -> list[dict[str, Any]]:
-        """The forms of a task at this place, one or two for each tool."""
+        """The forms of a task at this place, one or a few for each tool."""
         found: list[dict[str, Any]] = []
         for tool in self.tools:
             plain = self._call(tool, place, None)
@@ -142,6 +145,8 @@ class _Form:
                 mapped = self._call(tool, place, entries) if entries else None
                 if mapped is not None:
                     found.append(mapped)
+            if self.offers.words and not tool.combines:
+                found += self._several(tool, place)
         if self.offers.words:
             found.append(self._in_words(place))
         return found
@@ -162,6 +167,23 @@ class _Form:
             said["each"] = {"enum": self._lists(tool, place)}
         said["args"] = _object(arguments, [name for name in required if name in arguments])
         return _object(said | self._beside(tool, place), list(said))
+
+    def _several(self, tool: Tool, place: int) -> list[dict[str, Any]]:
+        """Calls of a tool for each of several values of one parameter: shorter to write than a task for each."""
+        plain = self._call(tool, place, None)
+        properties = tool.parameters.get("properties", {})
+        found: list[dict[str, Any]] = []
+        for name in tool.parameters.get("required", ()):
+            values = self._values(tool, name, properties[name])
+            if plain is None or not ("enum" in values or values.get("type") in _SCALARS):
+                continue
+            said = plain["properties"]
+            args = said["args"]["properties"] | {name: {"const": f"${ITEM}"}}
+            each = {"type": "array", "items": values, "minItems": 2, "maxItems": _MAX_SEVERAL}
+            head = {"tool": said["tool"], "each": each, "args": {**said["args"], "properties": args}}
+            rest = {key: part for key, part in said.items() if key not in head}
+            found.append(_object(head | rest, list(head)))
+        return found
 
     def _beside(self, tool: Tool, place: int) -> dict[str, Any]:
         """What may be said beside a call, and may be left out."""
@@ -200,11 +222,13 @@ class _Form:
         inner = entry(wanted)
         if tool.combines and inner is not None:
             given = self._references(inner, place, (tool.name, name, "entry"))
+            whole = self._references(wanted, place, (tool.name, name, "")) if self.offers.words else []
             fewest = fragment.get("minItems", 2)
             if place + len(self.known) < fewest or len(given) < fewest:
-                return None
+                return {"enum": whole} if whole else None
             most = min(fragment.get("maxItems", len(given)), len(given))
-            return {"type": "array", "items": {"enum": given}, "minItems": fewest, "maxItems": most}
+            one_by_one = {"type": "array", "items": {"enum": given}, "minItems": fewest, "maxItems": most}
+            return _merged(one_by_one, whole)
         items = _distinct([ref for kind in entries for ref in in_entry(kind, wanted)])
         if items and name == self._taking(tool, entries)[0]:
             return {"enum": items}  # so that no call is made for each of a list without looking at the entry

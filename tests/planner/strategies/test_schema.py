@@ -34,7 +34,8 @@ def places(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for variant in body.get("anyOf", [body]):
             said = variant["properties"]
             name = said["tool"]["const"] if "tool" in said else "words"
-            found[f"{number} {name}{'*' if 'each' in said else ''}"] = said
+            many = "" if "each" not in said else "+" if "items" in said["each"] else "*"
+            found[f"{number} {name}{many}"] = said
     return found
 
 
@@ -168,6 +169,16 @@ def test_work_in_words_is_offered_only_to_a_model_that_is_trusted(choir: Crew) -
     assert "3 words" not in places(plan_schema(choir, PLAIN))
     said = places(plan_schema(choir, PLAIN, words=True))["3 words"]
     assert said["after"]["items"] == {"enum": ["$t1", "$t2"]}
+
+
+def test_calls_for_each_of_several_values_are_offered_only_to_a_model_that_is_trusted(shop: Crew) -> None:
+    both = {"tool": "price", "each": ["pen", "ink"], "args": {"item": "$item"}}
+    sum_ = {"tool": "total", "args": {"facts": "$t1"}}
+    request = "What do a pen and ink cost together?"
+    assert fits(plan_schema(shop, request, words=True), both, sum_)
+    assert not fits(plan_schema(shop, request), both)
+    tasks = [task_of(item, n, shop, ["t1"]) for n, item in enumerate((both, sum_), 1)]
+    assert not wrong(check((*tasks, answer_task(shop, request, tasks)), shop))
 
 
 def test_tools_may_have_definitions_of_the_same_name() -> None:
