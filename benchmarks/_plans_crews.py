@@ -126,9 +126,9 @@ def tools(draw: st.DrawFn, number: int) -> Tool:
         if base is not None
         else create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     )
-    effect = draw(st.sampled_from(["read_only", "read_only", "once"]))
+    effect = draw(st.sampled_from(["read_only", "once"]))
     places = [f"thing:{{{field}}}" for field in names] + ["log"]
-    writes = (draw(st.sampled_from(places)),) if effect == "once" and draw(st.booleans()) else ()
+    writes = (draw(st.sampled_from(places)),) if effect == "once" and draw(st.integers(0, 3)) else ()
     reads = (draw(st.sampled_from(places)),) if draw(st.integers(0, 3)) == 0 else ()
     about = " ".join(draw(st.lists(st.sampled_from([*WORDS, *GLUE]), min_size=1, max_size=5)))
     return Tool(

@@ -58,6 +58,41 @@ def verdict(tasks: Sequence[Task], crew: Crew, limits: Limits = NO_LIMITS, seed:
     )
 
 
+def side_by_side(tasks: Sequence[Task], crew: Crew) -> str | None:
+    """Two tasks that may change one thing at the same time; None where there are none. What a task refers to may come to
+    anything."""
+    ahead: dict[str, set[str]] = {task.id: waits(task) for task in tasks}
+    for _ in tasks:
+        ahead = {name: own.union(*(ahead[other] for other in own)) for name, own in ahead.items()}
+    uses = {
+        task.id: (set(_things(task, tool, tool.traits.reads)), set(_things(task, tool, tool.traits.writes)))
+        for task in tasks
+        if task.tool is not None and (tool := crew.toolset[task.tool])
+    }
+    for one, (reads_one, writes_one) in uses.items():
+        for other, (reads_other, writes_other) in uses.items():
+            if one == other or one in ahead[other] or other in ahead[one]:
+                continue
+            for mine in writes_one:
+                if any(re.fullmatch(mine, theirs) or mine == theirs for theirs in reads_other | writes_other):
+                    return f"{one} and {other} may use {mine} side by side"
+            if any(re.fullmatch(mine, theirs) for mine in reads_one for theirs in writes_other):
+                return f"{one} and {other} may use one thing side by side"
+    return None
+
+
+def _things(task: Task, tool: Tool, templates: Sequence[str]) -> Iterator[str]:
+    """The things that a task uses, as patterns: what is not known yet may be anything."""
+    for template in templates:
+        pattern = re.escape(template)
+        for name, info in tool.args.model_fields.items():
+            place = re.escape("{" + name + "}")
+            value = task.args.get(name, info.default)
+            known = not list(found_in(value)) and task.each is None
+            pattern = pattern.replace(place, re.escape(str(filled(value, {}))) if known else ".*")
+        yield pattern
+
+
 def found_in(value: Any) -> Iterator[tuple[str, list[str]]]:
     """References in a JSON value."""
     if isinstance(value, Mapping):
@@ -254,6 +289,9 @@ def _twice(tasks: Sequence[Task], crew: Crew, over: set[str]) -> str | None:
     for task in tasks:
         if task.tool is None or task.id in over or crew.toolset[task.tool].effect != "once":
             continue
+        named = any(name == "item" for name, _ in found_in(task.args))
+        if task.each is not None and not named and (not isinstance(task.each, list) or len(task.each) > 1):
+            return f"{task.id} would happen for every entry alike"
         if isinstance(task.each, list):
             said = [json.dumps(part, sort_keys=True) for part in task.each]
             if len(set(said)) < len(said):

@@ -2,14 +2,15 @@
 
 Random crews (agents, tools with typed arguments of many kinds, effects) and random requests, drawn by hypothesis, are
 planned by the real planner, by the rules and then by a model that fills in the form of the plan at random and breaks it on
-purpose, so that plans are refused and mended. Every plan that leaves the planner is judged by a second
-opinion that shares nothing with the checker: it makes up results, fills the arguments in and holds them against the tools
-(`_plans_judge.py`). Then these plans, and richer ones made at random, are broken in about fifty ways; those that the second
-opinion calls broken are mutants, and the checker has to catch them.
+purpose, so that plans are refused and mended. Every plan that leaves the planner is judged by a second opinion that shares
+nothing with the checker: it makes up results, fills the arguments in and holds them against the tools (`_plans_judge.py`).
+Then these plans, and richer ones made at random, are broken in about fifty ways; those that the second opinion calls broken
+are mutants, and the checker has to catch them.
 
 Figures: `plans` that left the planner, `invalid` of them by the second opinion; `mutants`, `missed` by the checker, and
 `mutation_score`, the share caught. Also `refused`, requests for which only a refusal left the planner (`crashed`: an error of
-its own), `rich` plans, and `overstrict`, the share of valid rich plans that the checker refuses.
+its own), `rich` plans, `secured`, those of them in which tasks were put in an order or marked for approval, `unordered`, those
+left with two tasks that change one thing side by side, and `overstrict`, the share of valid rich plans that the checker refuses.
 
     python benchmarks/plan_validity.py [--quick] [--seed N] [--plans N] [--json -]
 """
@@ -26,7 +27,7 @@ from collections import Counter
 from pathlib import Path
 
 from _plans_crews import Case, asked
-from _plans_judge import Limits, verdict
+from _plans_judge import Limits, side_by_side, verdict
 from _plans_mutants import WAYS, Mutant, mutants
 from _plans_written import rich, scripted
 from _report import finish, parser, table
@@ -36,6 +37,7 @@ from hypothesis import seed as seeded
 from crewgraph import Crew, Message, Task
 from crewgraph.agents.aptitude import Aptitude
 from crewgraph.planner.checking.checker import check
+from crewgraph.planner.checking.securing import secure
 from crewgraph.planner.plan import wrong
 from crewgraph.planner.planner import Mode, Planner
 from crewgraph.runtime.context import RunContext
@@ -60,13 +62,15 @@ class Tally:
         self.missed: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.crashed = 0
+        self.ordered = 0
+        self.unordered: list[str] = []
         self.rich = 0
         self.overstrict: list[str] = []
 
     def judge(self, case: Case, mode: Mode, tasks: tuple[Task, ...], strategy: str) -> None:
         """A plan has left the planner."""
         self.plans[strategy] += 1
-        why = verdict(tasks, case.crew, Limits(case.budget), case.seed)
+        why = verdict(tasks, case.crew, Limits(case.budget), case.seed) or side_by_side(tasks, case.crew)
         if why is not None:
             self.invalid.append(f"{mode}: {case.request!r}: {why}: {shown(tasks)}")
 
@@ -90,6 +94,12 @@ class Tally:
         found = wrong(check(tasks, case.crew))
         if found:
             self.overstrict.append(f"{found[0]}: {shown(tasks)}")
+        if not found:
+            made = secure(tasks, case.crew, risky="ask")
+            why = verdict(made.tasks, case.crew, seed=case.seed) or side_by_side(made.tasks, case.crew)
+            if why is not None and not wrong(made.findings):
+                self.unordered.append(f"{why}: {shown(made.tasks)}")
+            self.ordered += made.tasks != tasks
         return None if found else tasks
 
 
@@ -182,7 +192,10 @@ def report(options: argparse.Namespace, tally: Tally) -> int:
     print(
         f"rich plans: {tally.rich} valid by the second opinion, {len(tally.overstrict)} of them refused by the checker"
     )
-    for line in tally.overstrict[:SHOWN]:
+    print(
+        f"of these, {tally.ordered} were secured, and {len(tally.unordered)} left with two tasks that change one thing"
+    )
+    for line in [*tally.unordered, *tally.overstrict][:SHOWN]:
         print(f"  {line}")
     return finish(
         options,
@@ -196,6 +209,8 @@ def report(options: argparse.Namespace, tally: Tally) -> int:
             "crashed": tally.crashed,
             "refused": tally.refused.total(),
             "rich": tally.rich,
+            "secured": tally.ordered,
+            "unordered": len(tally.unordered),
             "overstrict": len(tally.overstrict) / tally.rich if tally.rich else 0.0,
         },
     )

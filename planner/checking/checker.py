@@ -50,7 +50,7 @@ def check(
     sources = Sources(crew, known)
     found = [*broken, *(f for task in tasks for f in _task(task, sources, forbidden)), *loose(tasks)]
     if not broken:
-        ways = cases(known, order(known))
+        ways = cases(sources, order(known))
         found += passing(tasks, ways)
         found += doubled_calls(tasks, crew, ways)
     found += costs(tasks, budget, estimate, {task.id for task in crew.tasks})

@@ -11,6 +11,7 @@ import types
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import (
@@ -43,6 +44,20 @@ class Known(NamedTuple):
 def fits(given: Any, wanted: Any) -> bool:
     """Whether a value of one type may stand where another is wanted. A bare number or text may stand for a `Fact`."""
     return accepts(given, FactLike if wanted is Fact else wanted)
+
+
+@lru_cache(maxsize=512)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """What holds values against a type: dear to make, and wanted for the same few types again and again."""
+    return TypeAdapter(kind)
+
+
+def _hashable(kind: Any) -> bool:
+    try:
+        hash(kind)
+    except TypeError:  # rules such as pydantic's Field are not
+        return False
+    return True
 
 
 def is_figure(kind: Any) -> bool:
@@ -112,6 +127,21 @@ def chosen(kind: Any) -> tuple[Any, ...] | None:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return tuple(member.value for member in kind)
     return None
+
+
+def possible(kind: Any) -> tuple[Any, ...] | None:
+    """Every JSON value that a type may give, where they can be counted; else None."""
+    kind, _ = bare(kind)
+    if kind is bool:
+        return (True, False)
+    if kind is None or kind is type(None):
+        return (None,)
+    if parts := options(kind):
+        each = [possible(part) for part in parts]
+        return (
+            None if any(one is None for one in each) else tuple(value for one in each for value in one or ())
+        )
+    return chosen(kind)
 
 
 def entries(kind: Any) -> tuple[Any, ...] | None:
@@ -187,7 +217,7 @@ def annotated(info: Any) -> Any:
 def valid(value: Any, kind: Any) -> bool:
     """Whether a JSON value is one of this type. What cannot be told is let pass."""
     try:
-        TypeAdapter(kind).validate_python(value)
+        (_adapter(kind) if _hashable(kind) else TypeAdapter(kind)).validate_python(value)
     except ValidationError:
         return False
     except (PydanticSchemaGenerationError, PydanticUserError):

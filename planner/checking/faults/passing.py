@@ -17,26 +17,29 @@ from ....runtime.errors import TaskFailed
 from ....runtime.graph import Task, resolve
 from ....runtime.policy import Condition
 from ...plan import Finding
-from ..sources import refers
+from ..kinds import Known, bare, possible
+from ..sources import Sources, Unknown, refers
 from ..words import short
 
-_MOST = 2048
+_MOST = 512
 """More cases than these are not looked at: then nothing is said of passing over."""
 
 Case = frozenset[str]
 """The tasks that are passed over together."""
 
 
-def cases(tasks: Mapping[str, Task], order: Sequence[str]) -> list[Case]:
+def cases(sources: Sources, order: Sequence[str]) -> list[Case]:
     """Every set of tasks that may be passed over together; one empty set where there are no conditions, and none at all
     where there are too many to look at."""
+    tasks = sources.tasks
     whens = {task_id: task.when for task_id, task in tasks.items() if task.when is not None}
     if not whens:
         return [frozenset()]
     choices: dict[str, list[Any]] = {}
     for key, when in {_key(when): when for when in whens.values()}.items():
         if not _fixed(when):
-            choices[key] = _values([other for other in whens.values() if _key(other) == key])
+            alike = [other for other in whens.values() if _key(other) == key]
+            choices[key] = _values(alike, _kind(when.value, sources))
     number = 1
     for values in choices.values():
         number *= len(values)
@@ -118,12 +121,21 @@ def _key(when: Condition) -> str:
     return json.dumps(["one", when.value], sort_keys=True)
 
 
-def _values(whens: Sequence[Condition]) -> list[Any]:
-    """Values that between them make every one of these conditions hold, and not hold, where it can."""
+def _kind(value: JsonValue, sources: Sources) -> Any:
+    try:
+        return sources.settled(value)
+    except Unknown:
+        return Any
+
+
+def _values(whens: Sequence[Condition], kind: Any) -> list[Any]:
+    """Values of that type that between them make every one of these conditions hold, and not hold, where it can."""
     if whens[0].test == "contains":
         return [True, False]
     if refers(whens[0].to):
         return [(0, 1), (1, 1), (1, 0), ([], [0]), (0, [0])] if _listed(whens) else [(0, 1), (1, 1), (1, 0)]
+    if not isinstance(kind, Known) and (every := possible(kind)) is not None:
+        return list(every)
     said: list[JsonValue] = []
     for when in whens:
         to = resolve(when.to, {})
@@ -136,8 +148,10 @@ def _values(whens: Sequence[Condition]) -> list[Any]:
     if any(when.test in ("empty", "not_empty") for when in whens):
         found += ["", "x"]
     if numbers:
+        whole = bare(kind)[0] is int
         between = [(one + other) / 2 for one, other in pairwise(numbers)]
-        found += [numbers[0] - 1, *numbers, *between, numbers[-1] + 1]
+        near = [number + step for number in numbers for step in (-1, 0, 1)]
+        found += [number for number in near if number == int(number)] if whole else [*near, *between]
     if texts:
         found += ["", *texts, *(f"{text}\x00" for text in texts), "\U0010ffff"]
     if any(isinstance(value, bool) for value in said):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
 from crewgraph import Agent, Crew, Tool, tool
 from crewgraph.tools.planning import Traits
@@ -72,6 +72,9 @@ def _book(first: int, last: int) -> bool:
 book = Tool("book", "Book a truck between two hours.", Window, bool, _book)  # type: ignore[arg-type]  # never called
 
 
+count = Tool("count", "Count the trucks.", create_model("count_arguments"), int, _book)  # type: ignore[arg-type]  # never called
+
+
 @tool(effect="once", traits=Traits(writes=("label:{name}",)))
 def label(name: str, text: str = "") -> str:
     """Put a label on a thing."""
@@ -112,7 +115,7 @@ def house() -> Crew:
     return Crew(
         name="warehouse",
         agents=[
-            Agent("keeper", "Know and move things.", tools=[stock, pack, weigh, book, label]),
+            Agent("keeper", "Know and move things.", tools=[stock, pack, weigh, book, count, label]),
             Agent("clerk", "Keep the books.", tools=[enter, balance, send, pay]),
             Agent("editor", "Write reports.", output_type=Report),
             Agent("host", "Answer."),

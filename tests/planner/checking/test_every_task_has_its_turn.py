@@ -95,6 +95,20 @@ def test_cases_are_told_apart_by_what_is_compared(house: Crew) -> None:
     assert "nobody answers" in said([BALANCE, branch("first", "above", 10), gap], house)[0]
 
 
+def test_cases_are_those_that_a_type_has(house: Crew) -> None:
+    def on(task_id: str, value: str, test: str, to: Any, *after: str) -> Task:
+        return words(task_id, value[1:2], *after, when=when(value, test, to))
+
+    north, south = on("a", "$s.place", "equals", "north"), on("z", "$s.place", "equals", "south", "a")
+    assert said([STOCK, north, south], house) == []
+    truck = call("t", "book", first=1, last=2)
+    assert said([truck, on("a", "$t", "equals", True), on("z", "$t", "equals", False, "a")], house) == []
+    count = call("c", "count")
+    few = on("a", "$c", "at_most", 5)
+    assert said([count, few, on("z", "$c", "at_least", 6, "a")], house) == []
+    assert "nobody answers" in said([count, few, on("z", "$c", "at_least", 7, "a")], house)[0]
+
+
 def test_an_answer_that_only_waits_is_safe(house: Crew) -> None:
     assert said([BALANCE, branch("high", "above"), words("end", "high")], house) == []
 
