@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -24,21 +24,42 @@ _LOOSE = ConfigDict(extra="forbid", protected_namespaces=())
 
 @dataclass(frozen=True)
 class Offer:
-    """The crew that can do what a row offers; `names` tells what the source calls each tool."""
+    """The crew that can do what a row offers; `names` tells what the source calls each tool. With
+    `free`, plans are steps in words, and no tools are called. `parameters` tells of those that had to be called otherwise."""
 
     crew: Crew
     names: Mapping[str, str]
+    free: bool = False
+    parameters: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+def in_words() -> Offer:
+    """Two agents without tools, for plans whose steps are texts."""
+    agents = [
+        Agent("helper", "Do one step of what the user asks."),
+        Agent("speaker", "Answer in plain words."),
+    ]
+    return Offer(Crew(agents, name="offered"), {}, free=True)
 
 
 def offer(described: Sequence[Mapping[str, Any]]) -> Offer:
     """One agent that holds the described tools, or none."""
     names: dict[str, str] = {}
     tools: list[Tool] = []
+    others: dict[tuple[str, str], str] = {}
     for entry in described:
         name = _usable(str(entry["name"]), names)
         names[name] = str(entry["name"])
-        tools.append(_tool(name, entry))
-    return Offer(Crew([Agent("helper", "Do what the user asks.", tools=tools)], name="offered"), names)
+        parameters, required = _parameters(entry)
+        own = {given: given.lstrip("_") or "field" for given in parameters}
+        others |= {(name, ours): theirs for theirs, ours in own.items() if ours != theirs}
+        told = {own[n]: about for n, about in parameters.items()}
+        tools.append(_tool(name, entry, told, {own[n] for n in required if n in own}))
+    return Offer(
+        Crew([Agent("helper", "Do what the user asks.", tools=tools)], name="offered"),
+        names,
+        parameters=others,
+    )
 
 
 def plain(field: str) -> str:
@@ -52,8 +73,7 @@ def _usable(name: str, taken: Mapping[str, str]) -> str:
     return short if short not in taken else f"{short}_{len(taken)}"
 
 
-def _tool(name: str, entry: Mapping[str, Any]) -> Tool:
-    described, required = _parameters(entry)
+def _tool(name: str, entry: Mapping[str, Any], described: Mapping[str, Any], required: set[str]) -> Tool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a parameter may be called like a method of a model
         args = _model(f"{name}_arguments", described, required)

@@ -31,6 +31,7 @@ _HABIT = 1.0
 _USUAL = 0.5
 _ALIKE = 0.5
 _ECHO = 0.35
+_LOUD = 0.6
 
 
 @dataclass(frozen=True)
@@ -194,13 +195,18 @@ def _graded(
     reading: Reading, parts: Sequence[Sequence[str]], at: int, index: Index, likely: Mapping[str, float]
 ) -> list[float]:
     """How well each tool answers to one part; what was spoken of before is still in the air."""
+    act = acts_of([w for w in parts[at] if w in reading.words_of.acting][:1])
     said = weighed(parts[at], index)
-    for before in parts[max(0, at - _AIR) : at]:
-        for token, weight in weighed(before, index).items():
-            if token not in reading.words_of.acting:
-                said.setdefault(token, _ECHO * weight)
-    own = [w for w in parts[at] if w in reading.words_of.acting]
-    scores = index.scores(said, acts_of(own[:1]))
+    scores = index.scores(said, act)
+    air = {
+        token: weight
+        for before in parts[max(0, at - _AIR) : at]
+        for token, weight in weighed(before, index).items()
+        if token not in reading.words_of.acting and token not in said
+    }
+    if air:
+        echoes = index.scores(air, act)
+        scores = [s + min(_ECHO * e, _LOUD * s) for s, e in zip(scores, echoes, strict=True)]
     if likely:
         top = max(scores, default=0.0) or 1.0
         scores = [

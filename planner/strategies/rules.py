@@ -19,8 +19,10 @@ from ..plan import ANSWER, Plan
 from ..reading.decompose import Decomposition, arguments_text, decompose, gives
 from ..reading.errands import NO_HABIT, Habit
 from ..reading.reading import Reading
+from ..reading.segments import segments
 from ..reading.slots import Call, Taken
 
+_LIKE = 0.5
 _SHARPNESS = 6
 """How much sooner the likest of past requests are followed than others."""
 
@@ -132,6 +134,8 @@ def by_rules(crew: Crew, request: str, *, earlier: str = "", examples: Sequence[
     """
     if crew.tasks:
         return _authored(crew, request, earlier)
+    if len(crew.agents) > 1 and all(tool.combines for tool in crew.toolset.values()):
+        return _in_words(crew, request, examples)
     bench = _Bench(crew)
     found = decompose(request, crew.toolset.values(), earlier=earlier, habit=habit_of(examples))
     ends = bench.groups(found)
@@ -143,6 +147,55 @@ def by_rules(crew: Crew, request: str, *, earlier: str = "", examples: Sequence[
         note = "No tool of this crew fits the request, so the model answers by itself, without evidence."
         return Plan(tasks=(answer,), strategy="direct", notes=(note,))
     return Plan(tasks=(*bench.tasks, answer), strategy="rules", notes=found.why)
+
+
+def _in_words(crew: Crew, request: str, examples: Sequence[Example]) -> Plan:
+    """The plan of agents without tools: the steps of a plan that worked for nearly the same request, else each part of
+    the request for the agent whose goal is nearest; the last agent answers."""
+    answerer = crew.agents[-1].role
+    tasks = _outline(crew, examples)
+    note = "The steps are those of a plan that worked for a request like this one."
+    if not tasks:
+        note = "Nobody has a tool: each part of the request is one agent's."
+        reading = Reading(request)
+        found = segments(reading, reading.words_of.verbs)
+        parts = [(part, reading.text[slice(*part.span)].strip(" ,;.，；。")) for part in found]
+        for part, text in parts:
+            if text:
+                after = (tasks[-1].id,) if tasks and (part.after or len(text) < len(request) / 6) else ()
+                made = Task(
+                    id=f"t{len(tasks) + 1}", description=text, agent=_nearest(crew, text), depends_on=after
+                )
+                tasks.append(made)
+    if len(tasks) < 2:
+        tasks = []
+    needed = {need for task in tasks for need in task.needs}
+    ends = tuple(task.id for task in tasks if task.id not in needed)
+    said = f"Answer the request: {request[:200]}"
+    answer = Task(id=ANSWER, description=said, agent=answerer, depends_on=ends)
+    if not tasks:
+        note = "No tool of this crew fits the request, so the model answers by itself, without evidence."
+        return Plan(tasks=(answer,), strategy="direct", notes=(note,))
+    return Plan(tasks=(*tasks, answer), strategy="rules", notes=(note,))
+
+
+def _outline(crew: Crew, examples: Sequence[Example]) -> list[Task]:
+    """The steps in words of the likest example, if it is like enough and this crew has its agents."""
+    roles = {agent.role for agent in crew.agents}
+    for example in sorted(examples, key=lambda e: -e.likeness):
+        steps = [task for task in example.tasks if task.id != ANSWER]
+        if example.likeness >= _LIKE and steps and all(t.tool is None and t.agent in roles for t in steps):
+            return [
+                Task(id=t.id, description=t.description, agent=t.agent, depends_on=t.depends_on)
+                for t in steps
+            ]
+    return []
+
+
+def _nearest(crew: Crew, text: str) -> str:
+    """The agent whose words are nearest to a text; the first of equals."""
+    about = set(tokens(text))
+    return max(crew.agents, key=lambda agent: len(about & set(tokens(agent.description)))).role
 
 
 def habit_of(examples: Sequence[Example]) -> Habit:

@@ -280,6 +280,8 @@ class Evidence:
                 score -= 1.5
             elif own & self.about:
                 score -= 0.4
+            if self.reading.text[phrase.span[1] : phrase.span[1] + 1] == "的":
+                score += 0.6
             if phrase.sort == "words" and re.fullmatch(r"\w+(?:ing|ed)", str(phrase.value)):
                 score -= 0.8
             if own and own <= set(parameter.words):

@@ -15,6 +15,7 @@ from .phrases import Phrase, lead_of
 
 _SURE = 2.4
 _ANY = -1.2
+_NEEDED = 2.5
 _NO = re.compile(r"\b(?:no|not|without|don't|doesn't|exclude|excluding|except|never)\b|不|没有")
 
 
@@ -175,7 +176,7 @@ class Giving:
                 return
             for name in offers:
                 offers[name].sort(key=lambda o: (-o.score + self._stranger(kinds[name], o), o.spans[0]))
-            name = max(offers, key=lambda n: _regret(offers[n]) + (0.3 if kinds[n].required else 0.0))
+            name = max(offers, key=lambda n: _regret(offers[n]) + (_NEEDED if kinds[n].required else 0.0))
             chosen = offers.pop(name)[0]
             self.give(kinds[name], chosen.value, chosen.phrase, chosen.score)
             self.spent += chosen.spans
