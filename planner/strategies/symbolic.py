@@ -15,7 +15,7 @@ from ...runtime.errors import InvalidPlan
 from ...tools.planning import Literal
 from ..asked import Asked, call_key
 from ..plan import Plan
-from ..symbolic.goals import model_goals, named_goals, wishes
+from ..symbolic.goals import model_goals, named_goals, unspoken, wishes
 from ..symbolic.problem import listed
 from ..symbolic.recipes import Recipe
 from ..symbolic.search import SEARCH, Least, find
@@ -90,12 +90,15 @@ class SymbolicStrategy:
             goal = tuple(map(Literal.parse, world.goal))
             return goal, f"Goal, as the crew's author gave it: {listed(goal)}."
         wished = wishes(base.problem, base.tools)
-        if goal := named_goals(asked.request, base.problem, wished):
-            return goal, f"Goal, as the request names it: {listed(goal)}."
-        if self.client is not None:
+        named = named_goals(asked.request, base.problem, wished)
+        silent = unspoken(asked.request, base.problem, named)
+        if self.client is not None and (silent or not named):
             goal = await model_goals(ctx, self.client, asked.request, base.problem, wished)
             if goal:
                 return goal, f"Goal, as the model reads the request: {listed(goal)}."
+        if named:
+            more = f" Nothing was planned for {', '.join(silent)}: no goal speaks of that." if silent else ""
+            return named, f"Goal, as the request names it: {listed(named)}.{more}"
         names = ", ".join(dict.fromkeys(wish.name for wish in wished)) or "nothing"
         things = ", ".join(list(world.objects)[:8]) or "none"
         raise InvalidPlan(

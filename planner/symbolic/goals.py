@@ -87,6 +87,13 @@ def named_goals(request: str, problem: Problem, wished: Sequence[Wish]) -> tuple
     return tuple(found)
 
 
+def unspoken(request: str, problem: Problem, goal: Sequence[Literal]) -> list[str]:
+    """The things that a request names and of which no goal speaks: something may have been wished of them."""
+    spoken = {term for literal in goal for term in literal.terms}
+    named = dict.fromkeys(one.thing for one in _mentions(normal(request), problem.objects))
+    return [thing for thing in named if thing not in spoken]
+
+
 async def model_goals(
     ctx: RunContext, client: ModelClient, request: str, problem: Problem, wished: Sequence[Wish]
 ) -> tuple[Literal, ...]:

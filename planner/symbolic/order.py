@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ...tools.planning import Literal
 from .problem import Step, atom, negated
-from .proof import after_all
+from .proof import done, met
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,20 @@ class Ordered:
 def trimmed(facts: Sequence[Literal], steps: Sequence[Step], goal: Sequence[Literal]) -> list[Step]:
     """The steps without those that the goal is reached without: each is tried left out, with all that then fails."""
     kept = list(steps)
+    before = {atom(fact) for fact in facts if fact.holds}
     place = 0
     while place < len(kept):
         rest = kept[:place]
+        state = before
         for step in kept[place + 1 :]:
-            if not after_all(facts, [*rest, step]):
+            if met(state, step.before):
                 rest.append(step)
-        if after_all(facts, rest, goal):
-            place += 1
-        else:
+                state = done(state, step)
+        if met(state, goal):
             kept = rest
+        else:
+            before = done(before, kept[place])
+            place += 1
     return kept
 
 

@@ -99,6 +99,11 @@ def after_all(facts: Iterable[Literal], steps: Iterable[Step], goal: Sequence[Li
     return [Gap(None, need) for need in goal if (atom(need) in state) != need.holds]
 
 
+def met(state: Collection[Atom], needs: Iterable[Literal]) -> bool:
+    """Whether all of these hold."""
+    return all((atom(need) in state) == need.holds for need in needs)
+
+
 def done(state: Collection[Atom], step: Step) -> set[Atom]:
     """What holds after a step."""
     return (set(state) - {atom(one) for one in step.after if not one.holds}) | {

@@ -28,6 +28,7 @@ SEARCH: tuple[Engine, ...] = ("fast-downward-best", "fast-downward", "pyperplan"
 """The engines that are tried, in this order. Tamer comes in only for the critical path, where it is installed."""
 
 _SCALE = 1000
+_FOR_RECIPES = 0.3  # of the time: recipes that call each other without end must leave some for search
 _WORDS: dict[str, str] = {
     "recipes": "known recipes",
     "fast-downward-best": "Fast Downward (A* with LM-cut)",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from random import Random
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from crewgraph import Agent, Crew, Task, tool
 from crewgraph.planner.asked import Asked
@@ -10,13 +15,18 @@ from crewgraph.planner.checking.checker import check
 from crewgraph.planner.plan import ANSWER, Plan, wrong
 from crewgraph.planner.strategies.hybrid import HybridStrategy
 from crewgraph.planner.strategies.strategy import Strategy
+from crewgraph.planner.symbolic.completing import completed
+from crewgraph.planner.symbolic.problem import atom
+from crewgraph.planner.symbolic.proof import done, met
 from crewgraph.planner.symbolic.solving.solver import Solver
-from crewgraph.planner.symbolic.world import World
+from crewgraph.planner.symbolic.world import World, setting
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidPlan, Unreachable
 from crewgraph.tools.planning import Action, Traits
 
-from .depot import always, world
+from .depot import PLACES, always, world
+
+VANS = ("red van", "blue van")
 
 
 class Proposes:
@@ -180,3 +190,38 @@ async def test_a_goal_out_of_reach_is_said_as_such(depot: Crew, solver: Solver, 
     told = world(goal=("sold(books)",))
     with pytest.raises(Unreachable, match="no tool gives sold"):
         await hybrid(depot, solver, ctx, call("a", "load", "books", "red van", "depot"), end("a"), told=told)
+
+
+MOVES = [
+    *(("load", parcel, van, place) for parcel in ("books", "letters") for van in VANS for place in PLACES),
+    *(("unload", parcel, van, place) for parcel in ("books", "letters") for van in VANS for place in PLACES),
+    *(("drive", van, one, other) for van in VANS for one in PLACES for other in PLACES),
+]
+
+
+@given(
+    moves=st.lists(st.sampled_from(MOVES), min_size=1, max_size=3), chance=st.randoms(use_true_random=False)
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_proposed_works_in_every_order_tried_and_nothing_of_it_is_lost(
+    depot: Crew, solver: Solver, moves: list[tuple[str, ...]], chance: Random
+) -> None:
+    base = setting(depot, world())
+    own = [call(f"p{n}", *move) for n, move in enumerate(moves)]
+    made = completed(
+        [*own, end(*(task.id for task in own))], depot, base, solver.solve, engines=("pyperplan",)
+    )
+    tasks, findings = asyncio.run(made)
+    assert not findings
+    assert not wrong(check(tasks, depot))
+    assert {task.id for task in own} <= {task.id for task in tasks}
+    for _ in range(10):
+        state = {atom(fact) for fact in base.problem.facts}
+        left = {task.id: task for task in tasks}
+        while left:
+            task = left.pop(
+                chance.choice([one for one, task in left.items() if not set(task.needs) & set(left)])
+            )
+            if (step := base.step_of(task)) is not None:
+                assert met(state, step.before)
+                state = done(state, step)

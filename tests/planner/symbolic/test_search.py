@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -176,6 +177,26 @@ async def test_whoever_is_cancelled_takes_the_engines_along(needs_planners: None
         await asking
     await until(lambda: all(map(over, working)))
     own.close()
+
+
+ALONE = """
+import asyncio, sys
+from crewgraph.planner.symbolic.solving.request import Request
+from crewgraph.planner.symbolic.solving.solver import Solver
+asyncio.run(Solver(idle=321.0).solve(Request.model_validate_json(sys.stdin.readline())))
+"""
+
+
+async def test_engines_end_with_a_program_that_is_killed(needs_planners: None) -> None:
+    asked = Request(problem=puzzle(), engines=("fast-downward-best",), limit=300)
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", ALONE, stdin=asyncio.subprocess.PIPE)
+    assert program.stdin is not None
+    program.stdin.write(asked.model_dump_json().encode() + b"\n")
+    await until(lambda: bool(at_work("downward")))
+    working = at_work("solving.program 321.0") + at_work("downward")
+    program.kill()
+    await program.wait()
+    await until(lambda: all(map(over, working)))
 
 
 async def test_the_solver_ends_when_it_is_closed(needs_planners: None) -> None:

@@ -84,6 +84,23 @@ async def test_a_model_fills_in_goals_where_the_request_names_none(
     assert [task.tool for task in plan.tasks] == ["load", "drive", "unload", None]
 
 
+async def test_what_no_goal_speaks_of_is_said_or_left_to_the_model(
+    depot: Crew, solver: Solver, ctx: RunContext
+) -> None:
+    asked = Asked(depot, "Deliver the books to the school, and the red van I want back afterwards.")
+    plan = await SymbolicStrategy(always(world()), solver=solver).plan(asked, ctx)
+    assert plan.notes[0] == (
+        "Goal, as the request names it: at(books, school). Nothing was planned for red van: no goal speaks of that."
+    )
+    both = [
+        {"fact": "at", "things": ["books", "school"], "holds": True},
+        {"fact": "stands", "things": ["red van", "depot"], "holds": True},
+    ]
+    model = ScriptedModel([json.dumps({"goals": both})])
+    plan = await SymbolicStrategy(always(world()), model, solver=solver).plan(asked, ctx)
+    assert plan.notes[0] == "Goal, as the model reads the request: at(books, school), stands(red van, depot)."
+
+
 async def test_without_a_goal_it_is_said_what_can_be_wished_for(depot: Crew, ctx: RunContext) -> None:
     with pytest.raises(
         InvalidPlan, match=r"names no goal .* one of in, at, stands, of these things: depot, harbour"
