@@ -20,6 +20,7 @@ from ..reading.decompose import arguments_text
 from ..reading.mentions import Key
 from .wording import Slot, Wording, wording, words_in
 
+_LONGEST = 4_000
 _CUT = 200
 """Characters: of longer requests only the beginning stands in descriptions."""
 _OUTSIDE = re.compile(
@@ -44,6 +45,8 @@ def adapted(request: str, tasks: Sequence[Task], new: str, crew: Crew) -> tuple[
     Raises:
         NoTemplate: something in the plan cannot be told for the new request.
     """
+    if len(new) > _LONGEST:
+        raise NoTemplate("The request is too long to be told apart from others.")
     options = {
         (tool.name, parameter): values
         for tool in crew.toolset.values()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LONGEST = 4_000
+LONGEST = 4_000
 """Characters: what is longer has no one meaning that a vector could hold."""
 _MOST_TASKS = 30
 _LOOKED_AT = 4
@@ -76,9 +76,9 @@ class PlanMemory:
         """Plans that worked for requests like this one, likest first; each passes the checker for this crew.
 
         `at_least` is the least likeness (left out: what the likeness calls near). Never raises for what is kept: where
-        that cannot be read there are none, and `trouble` says why.
+        that cannot be read there are none, and `trouble` says why; for requests of more than 4,000 characters neither.
         """
-        if self._untouched or not request.strip():
+        if self._untouched or not 0 < len(request.strip()) <= LONGEST:
             return []
         try:
             return await self._within(partial(self._recall, request, crew, tenant, limit, at_least))
@@ -148,7 +148,7 @@ class PlanMemory:
         strategy: str,
     ) -> bool:
         text = self._redactor.text(request.strip())
-        if crew.tasks or not 0 < len(text) <= _LONGEST or len(tasks) > _MOST_TASKS:
+        if crew.tasks or not 0 < len(text) <= LONGEST or len(tasks) > _MOST_TASKS:
             return False
         if not any(task.tool is not None for task in tasks):
             return False

@@ -33,7 +33,7 @@ _NO_NAMES = frozenset(
     "september october november december today tomorrow yesterday tonight everyone everybody nobody anyone someone "
     "english chinese christmas easter".split()
 )
-"""Words with a capital that stand for no one thing: what is done for a name cannot be done for them."""
+"""Words that begin large and stand for no one thing: what is done for a name cannot be done for them."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from crewgraph import Task
 
 
-def plan(*calls: tuple[str, dict[str, object]], request: str = "", join: str = "") -> tuple[Task, ...]:
+def plan(*calls: tuple[str, dict[str, Any]], request: str = "", join: str = "") -> tuple[Task, ...]:
     """A plan of these calls side by side, what joins them, and the task that answers."""
     tasks = [
         Task(
@@ -18,7 +20,7 @@ def plan(*calls: tuple[str, dict[str, object]], request: str = "", join: str = "
         for n, (name, args) in enumerate(calls, 1)
     ]
     if join:
-        facts = [f"${task.id}" for task in tasks]
+        facts: list[Any] = [f"${task.id}" for task in tasks]
         tasks.append(Task(id="joined", description=join, agent="clerk", tool=join, args={"facts": facts}))
     ends = ("joined",) if join else tuple(task.id for task in tasks)
     answer = Task(

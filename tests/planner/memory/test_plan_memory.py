@@ -164,6 +164,7 @@ async def test_what_is_no_plan_to_learn_from_is_not_kept(memory: PlanMemory, off
     assert not await keep(memory, "Hello!", (answer,), office)
     assert not await keep(memory, PEN, price_of("pen"), outlined)
     assert not await keep(memory, "pen " * 2000, price_of("pen"), office)
+    assert await memory.recall("pen " * 25_000, office) == []
     assert not await keep(memory, "  ", price_of("pen"), office)
     assert await memory.entries() == []
 
