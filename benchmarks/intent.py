@@ -9,7 +9,8 @@ looking at tools, `whole_ms` with it.
 
     python benchmarks/intent.py [--quick] [--show] [--fit] [--json -]
 
-`--fit` prints a new `planner/intent/measured.toml`, made from `intents/calibration.toml` and the examples, each left out in turn.
+`--fit` prints a new `planner/intent/measured.toml`, made from `intents/calibration.toml`,
+`intents/seen.toml` and the examples, each left out in turn.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from intents.crews import crews
 
 from crewgraph import Crew
 from crewgraph.planner.intent.case import Case
-from crewgraph.planner.intent.examples import Meanings, blended, every, index
+from crewgraph.planner.intent.examples import Meanings, blended, index
 from crewgraph.planner.intent.intents import ENOUGH, Intents
 from crewgraph.planner.intent.judging import measured
 from crewgraph.planner.intent.kinds import Intent, Kind
@@ -251,11 +252,9 @@ def main() -> int:
         result = {f"rules_{name}": value for name, value in figures(found, said).items()}
         if local is not None:
             said = asyncio.run(asked(Intents(embed), found, every_crew))
-            tables(f"With {every()[0].language and 'all-minilm-l6-v2'}", found, said)
+            tables("With all-minilm-l6-v2", found, said)
         else:
-            print(
-                "\nThe embedding model is not on this machine: `crewgraph` fetches it; rules and letters decide alone."
-            )
+            print("\nThe embedding model is not on this machine, so rules and letters decide alone.")
         result |= figures(found, said)
         for language in ("en", "zh"):
             own = [(r, i) for r, i in zip(found, said, strict=True) if r.language == language]

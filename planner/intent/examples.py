@@ -34,6 +34,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[a-z0-9']+|[?!,:;]")
 _NEAREST = 20
 _HEAD = 300
+_LIKE = 0.1
 _LETTERS, _MEANING = 0.35, 0.65
 _USELESS = 0.62
 """An embedding model that puts fewer than so many of a language's examples to their own sort does not know the language."""
@@ -65,6 +66,8 @@ class Index:
                 near[number] += weight * other
         near.pop(but, None)
         best = sorted(near.items(), key=lambda item: -item[1])[:_NEAREST]
+        if not best or best[0][1] < _LIKE:
+            return voted(())
         return voted([(self.examples[n].sort, likeness) for n, likeness in best])
 
 

@@ -42,11 +42,13 @@ _SMALL = {
         " cuánto cuántos puedes favor hay más en de",
         "it": "ciao grazie buongiorno "
         "il lo la gli le un una e è non che chi come dove quando perché per con del della di mi ti si sono quale quanto"
+        " quanti quanta quante ha ho vorrei"
         " puoi favore più nel alla dei",
         "pt": "olá obrigado obrigada "
         "o a os as um uma e é não que quem como onde quando por para com do da dos das em no na me meu minha qual quanto"
         " quantos você pode está são mais",
-        "nl": "de het een en is niet wat wie waar waarom wanneer hoe ik je jij u wij we mij mijn van voor met op te kun kan zijn"
+        "nl": "de het een en is niet wat wie waar waarom wanneer hoe ik je jij u wij we mij mijn van voor met op te"
+        " kun kan zijn hoeveel heeft welke"
         " er naar welke hebben dit dat",
         "sv": "och är inte vad vem var varför när hur jag du vi mig min en ett det den på med för kan att som av till vilken",
         "pl": "i jest nie co kto gdzie dlaczego kiedy jak ja ty my mi mój w na z do się to czy proszę ile który która jaki jaka",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+from pydantic import BaseModel
 
 from ...agents.crew import Crew
 from ...tools.builtin.calculate import EXPRESSION
@@ -119,14 +121,18 @@ class Offer:
         return sum(any(o.value in given for o in options) for options in tool.options.values()) > 1
 
     def _expression(self, tool: Tool) -> bool:
-        return self.reading.arithmetic is not None and any(
-            f.get("format") == EXPRESSION for f in tool.parameters.get("properties", {}).values()
-        )
+        return self.reading.arithmetic is not None and EXPRESSION in _formats(tool.args)
 
 
 def takes_question(tool: Tool) -> bool:
     """Whether a tool takes a question in the user's own words."""
-    return any(f.get("format") == QUERY for f in tool.parameters.get("properties", {}).values())
+    return not tool.combines and QUERY in _formats(tool.args)
+
+
+@lru_cache(maxsize=256)
+def _formats(args: type[BaseModel]) -> frozenset[str]:
+    """The formats of a tool's parameters. Kept, since making a schema takes longer than all else that is done here."""
+    return frozenset(f.get("format", "") for f in args.model_json_schema().get("properties", {}).values())
 
 
 def _bag(tool: Tool) -> frozenset[str]:

@@ -23,6 +23,7 @@ _CLAUSE = re.compile(
 _ENDS_ASKING = re.compile(r"(?:吗|呢|什么|多少|多久|怎样|怎么样|怎么办|哪里|几天|谁|怎样的|为什么)\W*$")
 _SAID = (("see", "you"), ("see", "ya"), ("get", "well"), ("come", "on"), ("look", "forward"), ("name", "is"))
 _ARTICLES = ("the", "my", "our", "them", "him", "her", "someone", "somebody")
+_TOLD = re.compile(r"(?:告诉|通知|转告)(?!我|一下我|咱)\S{2}")
 _MANY = 2
 _LONG = 700
 
@@ -125,12 +126,14 @@ def _chinese(clause: str) -> tuple[Wish, str] | None:
     text = clause.strip()
     begun = vocabulary.leaders["zh"].sub("", text)
     bare = begun == text
+    if _TOLD.match(begun):
+        return "act", "告诉"
     for verb, kind in vocabulary.verbs_zh:
         if begun.startswith(verb):
             if bare and kind in ("act", "write") and "一" not in text[:4] and _ENDS_ASKING.search(text):
                 return None  # a question about doing it: 退款要多久
             return kind, verb
-    if re.search(r"^(?:把|将|给|为|用|从|跟|和|向|在|到|以)", begun):
+    if re.search(r"^(?:把|将|给|为|用|从|跟|和|向|在|到|以|按|根据)", begun):
         places = [
             (begun.find(verb), -len(verb), kind, verb) for verb, kind in vocabulary.verbs_zh if len(verb) > 1
         ]

@@ -20,7 +20,7 @@ from crewgraph.runtime.errors import EngineError
 from crewgraph.runtime.reading.replay import open_replay
 from crewgraph.runtime.store import Store
 
-VAGUE = "blorp zwee"
+VAGUE = "xyzzy"
 
 
 class Hashed:
@@ -143,7 +143,7 @@ async def test_examples_are_embedded_once_for_all_requests(talker: Crew) -> None
     intents = Intents(embed)
     await intents.of(VAGUE, talker)
     first = embed.asked
-    await intents.of("gleep zoing", talker)
+    await intents.of("plugh", talker)
     assert first > 100
     assert embed.asked <= first + 1
 
