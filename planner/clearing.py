@@ -66,9 +66,9 @@ class Clearing:
         thought = None
         if before is not None and before.estimate is not None:
             alike = {
-                task.tool or task.agent: taken
+                task.tool or task.agent: before.estimate.tasks[task.id]
                 for task in before.tasks
-                if (taken := before.estimate.tasks.get(task.id)) is not None
+                if task.id in before.estimate.tasks
             }
             taken = {
                 task.id: before.estimate.tasks.get(task.id)

@@ -27,7 +27,7 @@ PRICE_VARIABLE = "CREWGRAPH_PRICE"
 CACHE_VARIABLE = "CREWGRAPH_CACHE"
 PLANS_VARIABLE = "CREWGRAPH_PLANS"
 
-MAX_REQUEST_CHARS = 100_000
+MAX_REQUEST_CHARS = 64_000
 """Requests longer than this are refused: no local model could read them."""
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from crewgraph import Budget, House, Settings, Usage
 from crewgraph.agents.testing import ScriptedModel
-from crewgraph.runtime.errors import BudgetExceeded, InvalidInput, InvalidPlan
+from crewgraph.runtime.errors import BudgetExceeded, InvalidInput, TaskFailed
 from crewgraph.serving.settings import Price
 from crewgraph.serving.tenants import TenantBudget, read_tenants
 
@@ -34,8 +34,11 @@ async def test_a_tenant_that_has_used_up_its_budget_is_stopped(
     tenants = {"acme": TenantBudget(Budget(tool_calls=4)), "other": TenantBudget(Budget())}
     async with House.open(settings, client=model, tenants=tenants) as house:
         await house.ask(shop.crew, COMPARE, tenant="acme", planner="rules")
-        with pytest.raises((BudgetExceeded, InvalidPlan), match="tool calls"):
+        second = await house.ask(shop.crew, COMPARE, tenant="acme", planner="rules")
+        assert "Missing: " in second.answer, "one call was left, and two were wanted"
+        with pytest.raises((BudgetExceeded, TaskFailed), match="tool calls"):
             await house.ask(shop.crew, COMPARE, tenant="acme", planner="rules")
+        assert (await house.store.usage("acme")).tool_calls == 4
         await house.ask(shop.crew, COMPARE, tenant="other", planner="rules")
 
 
@@ -72,6 +75,7 @@ def test_the_tenants_file_is_read(tmp_path: Path) -> None:
         ('[acme]\ntokens = "many"\n', "it is a number"),
         ("[acme]\ntokens = -1\n", "from 0 up"),
         ('[acme]\nper = "year"\n', '"day" or "month"'),
+        ('[acme]\nwithout = "price"\n', "a list of tools' names"),
     ],
 )
 def test_a_wrong_tenants_file_is_said_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
@@ -97,8 +101,20 @@ async def test_near_a_soft_limit_the_rules_plan(settings: Settings, shop: Any, a
     tenants = {"acme": TenantBudget(Budget(tool_calls=5, soft=0.5))}
     async with House.open(settings, client=client, tenants=tenants) as house:
         await house.ask(shop.crew, COMPARE, tenant="acme", planner="rules")
-        second = await house.ask(shop.crew, "What does a pen cost?", tenant="acme")
+        second = await house.ask(shop.crew, "Look up a pen, then plan a purchase.", tenant="acme")
         plan = next(e for e in await house.store.events(second.run_id) if e.kind == "plan_made")
         assert plan.strategy == "rules"
         assert any("runs low" in note for note in plan.notes)
         assert (await house.replay(second.run_id, shop.crew)).answer == second.answer
+
+
+async def test_a_tool_that_is_kept_from_a_tenant_is_neither_planned_nor_called(
+    settings: Settings, shop: Any, model: Any
+) -> None:
+    tenants = {"guest": TenantBudget(Budget(), without=("price",)), "acme": TenantBudget(Budget())}
+    async with House.open(settings, client=model, tenants=tenants) as house:
+        kept = await house.ask(shop.crew, COMPARE, tenant="guest")
+        assert not shop.calls
+        assert (await house.replay(kept.run_id, shop.crew)).answer == kept.answer
+        await house.ask(shop.crew, COMPARE, tenant="acme")
+        assert sorted(shop.calls) == ["ink", "pen"]
