@@ -101,24 +101,50 @@ def pressed(
     """
     if not room.any_limit:
         return None
+    without_optional = _smaller(tasks, estimates, done, room, crew, request, number, only_optional=True)
+    now = without_optional.tasks if without_optional is not None else tuple(tasks)
+    certain = _certain(estimates)
+    if _fits(now, certain, done, room):
+        return without_optional
+    fewer = _smaller(now, certain, done, room, crew, request, number, only_optional=False)
+    return fewer if fewer is not None and _fits(fewer.tasks, certain, done, room) else without_optional
+
+
+def _smaller(
+    tasks: Sequence[Task],
+    estimates: Mapping[str, TaskEstimate],
+    done: Collection[str],
+    room: Amounts,
+    crew: Crew,
+    request: str,
+    number: int,
+    *,
+    only_optional: bool,
+) -> Left | None:
+    """The plan without as much as it takes to fit; None where nothing is left out. It may still not fit."""
     found: Left | None = None
-    gone: frozenset[str] = frozenset()
-    for thought, only_optional in ((estimates, True), (_certain(estimates), False)):
-        while True:
-            now = found.tasks if found is not None else tuple(tasks)
-            if not short(need((t for t in now if t.id not in done), thought), room):
-                break
-            for task in _droppable(now, done, thought, room):
-                if only_optional and not task.optional:
-                    continue
-                out = gone | {task.id} | _only_for(task.id, now, done)
-                left = without(tasks, out, crew, request=request, number=number)
+    while not _fits(now := found.tasks if found is not None else tuple(tasks), estimates, done, room):
+        better: Left | None = None
+        for task in _droppable(now, done, estimates, room):
+            if only_optional and not task.optional:
+                continue
+            for out in ({task.id, *_only_for(task.id, now, done)}, {task.id}):
+                left = without(now, out, crew, request=request, number=number)
                 if left is not None and _kept(done, left):
-                    found, gone = left, out
+                    better = left
                     break
-            else:
+            if better is not None:
                 break
+        if better is None:
+            break
+        found = better
     return found
+
+
+def _fits(
+    tasks: Sequence[Task], estimates: Mapping[str, TaskEstimate], done: Collection[str], room: Amounts
+) -> bool:
+    return not short(need((task for task in tasks if task.id not in done), estimates), room)
 
 
 def _certain(estimates: Mapping[str, TaskEstimate]) -> dict[str, TaskEstimate]:

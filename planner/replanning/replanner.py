@@ -23,6 +23,7 @@ from .grafting import in_place_of, in_place_of_all
 from .options import options
 from .pressure import Amounts, need, pressed, room_of, short
 from .state import Ended, State, entries_args, taken_apart
+from .wiring import stem
 from .without import without
 
 REPLANNED = "replanned"
@@ -60,7 +61,6 @@ class Replanner:
         if asked.so_far.changes < self.limit:
             state = await self._mended(state, asked, ctx)
         else:
-            state = self._without_asking(state, only_pressed=True)
             note = f"The plan was changed {asked.so_far.changes} times already: what fails now is given up."
             state = replace(state, notes=(*state.notes, note))
         return await self._rest(given, state, asked, ctx, room)
@@ -86,10 +86,8 @@ class Replanner:
             state = (in_place_of_all(state, made.tasks) if made is not None else None) or state
         return state
 
-    def _without_asking(self, state: State, *, only_pressed: bool = False) -> State:
+    def _without_asking(self, state: State) -> State:
         for task_id, failure in list(state.failures.items()):
-            if only_pressed and failure.kind != "pressed":
-                continue
             found = (state.changed(task_id, one) for one in options(state, state.task(task_id), failure))
             state = next((one for one in found if one is not None), state)
         return state
@@ -177,16 +175,14 @@ class Replanner:
             known = Estimate.model_validate(told).tasks
         except ValidationError:
             return {}
-        by_tool = {task.tool: known[task.id] for task in given.tasks if task.tool and task.id in known}
-        found = dict(known)
-        for task in state.tasks:
-            if task.id not in found and task.tool in by_tool:
-                found[task.id] = by_tool[task.tool]
-            elif task.id not in found and task.tool is None:
-                found[task.id] = next(
-                    (known[t.id] for t in given.tasks if t.tool is None and t.id in known), TaskEstimate()
-                )
-        return found
+        thought = {stem(task_id): one for task_id, one in known.items()}
+        by_tool = {task.tool: known[task.id] for task in given.tasks if task.id in known}
+        return {
+            task.id: known.get(task.id)
+            or thought.get(stem(task.id))
+            or by_tool.get(task.tool, TaskEstimate())
+            for task in state.tasks
+        }
 
 
 async def _made(strategy: Strategy, asked: Asked, ctx: RunContext) -> Plan | None:

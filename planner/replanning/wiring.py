@@ -46,13 +46,18 @@ def put(tasks: Sequence[Task], task_id: str, change: Change) -> tuple[Task, ...]
 
 def fresh(task_id: str, changes: int, taken: Collection[str]) -> str:
     """An id for what stands in the place of this task from the plan's n-th change on; it can be referred to."""
-    stem = _ROUND.sub("", task_id.replace(".", "-")) or "task"
-    name = f"{stem}-r{changes}"
+    head = stem(task_id)
+    name = f"{head}-r{changes}"
     number = 2
     while name in taken:
-        name = f"{stem}-r{changes}-{number}"
+        name = f"{head}-r{changes}-{number}"
         number += 1
     return name
+
+
+def stem(task_id: str) -> str:
+    """The id of the task in whose place, and in the place of whose successors, this one stands."""
+    return _ROUND.sub("", task_id.replace(".", "-")) or "task"
 
 
 def dependents(tasks: Iterable[Task], ids: Iterable[str]) -> set[str]:
