@@ -207,7 +207,10 @@ async def fit(embed: Embed | None, every_crew: Mapping[str, Crew]) -> None:
                 n: sum(a * b for a, b in zip(vector, o, strict=True))
                 for n, o in zip(said, others, strict=True)
             }
-            ways["meaning"] = (blended(letters, known.shares(vector, but=number)), near)
+            ways["meaning"] = (
+                blended(letters, {str(s): v for s, v in known.shares(vector, but=number).items()}),
+                near,
+            )
         for way, (shares, means) in ways.items():
             guess = case.guess(shares, means)
             if guess is None:

@@ -62,7 +62,7 @@ def wanted(signs: Signs, shares: Shares, *, talks: str) -> Wanted:
         agreement = "with" if share >= _AGREES else "against" if share < _DIFFERS else "even"
         return Wanted(sort, rule, why, agreement)
 
-    kinds = [kind for kind, _ in signs.wishes]
+    kinds: list[Wish] = [kind for kind, _ in signs.wishes]
     verbs = " and ".join(dict.fromkeys(f"“{verb}”" for _, verb in signs.wishes))
     few = len(signs.reading.words) <= _FEW
     if talks == "surely" or (few and not kinds and not signs.asks and signs.says("chat")):

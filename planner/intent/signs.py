@@ -44,7 +44,9 @@ def words() -> Words:
     """The vocabulary; read once."""
     raw: dict[str, Any] = tomllib.loads(files(__package__ or "").joinpath("words.toml").read_text("utf-8"))
     kinds: tuple[Wish, ...] = get_args(Wish)
-    chinese = [(verb, kind) for kind in kinds for verb in raw["verbs_zh"][kind].split()]
+    chinese: list[tuple[str, Wish]] = [
+        (verb, kind) for kind in kinds for verb in raw["verbs_zh"][kind].split()
+    ]
     return Words(
         verbs={verb: kind for kind in kinds for verb in raw["verbs"][kind].split()},
         verbs_zh=tuple(sorted(chinese, key=lambda pair: -len(pair[0]))),
@@ -134,11 +136,8 @@ def _chinese(clause: str) -> tuple[Wish, str] | None:
                 return None  # a question about doing it: 退款要多久
             return kind, verb
     if re.search(r"^(?:把|将|给|为|用|从|跟|和|向|在|到|以|按|根据)", begun):
-        places = [
-            (begun.find(verb), -len(verb), kind, verb) for verb, kind in vocabulary.verbs_zh if len(verb) > 1
-        ]
-        inside = [p for p in places if p[0] >= 0]
+        inside = [pair for pair in vocabulary.verbs_zh if len(pair[0]) > 1 and pair[0] in begun]
         if inside and not vocabulary.signs["howto"].search(begun):
-            _, _, kind, verb = min(inside)
+            verb, kind = min(inside, key=lambda pair: (begun.find(pair[0]), -len(pair[0])))
             return kind, verb
     return None
