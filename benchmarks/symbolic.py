@@ -29,8 +29,8 @@ from typing import Any
 from _report import Figures, finish, in_child, parser, percentile, table
 
 from crewgraph.planner.symbolic.search import SEARCH, Found, solve_pddl
-from crewgraph.planner.symbolic.solving.request import Engine
-from crewgraph.planner.symbolic.solving.solver import INSTALL, Solver
+from crewgraph.planner.symbolic.solving.request import INSTALL, Engine
+from crewgraph.planner.symbolic.solving.solver import Solver
 from crewgraph.runtime.errors import InvalidPlan
 
 DOMAINS = ("blocksworld", "logistics")

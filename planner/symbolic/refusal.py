@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
 from itertools import combinations
 
 from ...runtime.errors import InvalidPlan, Unreachable
 from ...tools.planning import Literal
 from .problem import Operator, Problem, atom, listed, negated, said
-from .solving.request import Reply, Request
+from .solving.request import INSTALL, Reply, Request
 
 _ASKINGS = 40
 """How many smaller problems are solved at most to say which part of a goal is too much."""
@@ -123,38 +123,44 @@ def _obtainable(problem: Problem) -> set[str]:
 
 
 async def why_not(
-    problem: Problem, reply: Reply, solve: Callable[[Request], Awaitable[Reply]], asked: Request
-) -> InvalidPlan:
-    """The error for a problem that was not solved: parts of its goal are solved alone to see which is too much."""
-    if reply.status == "late":
-        return InvalidPlan(
-            f"The symbolic planner found no plan for {_goal(problem)} in {asked.limit:g} s: allow it more time, or ask for "
-            "fewer goals at once."
-        )
+    problem: Problem, solve: Callable[[Request], Awaitable[Reply]], asked: Request
+) -> Unreachable:
+    """The error for a problem that was proved to have no plan: parts of its goal are solved alone to see what is too much."""
     left = _ASKINGS
 
-    async def alone(goal: tuple[Literal, ...]) -> bool:
+    async def never(goal: tuple[Literal, ...]) -> bool:
         nonlocal left
         left -= 1
         part = Problem(problem.operators, problem.objects, problem.facts, goal, problem.parents)
         smaller = {"problem": part, "limit": max(1.0, asked.limit * _LESS_TIME)}
-        return (await solve(asked.model_copy(update=smaller))).status in ("solved", "late")
+        return left >= 0 and (await solve(asked.model_copy(update=smaller))).status == "unsolvable"
 
-    if reply.status == "unsolvable":
-        for goal in problem.goal:
-            if left > 0 and len(problem.goal) > 1 and not await alone((goal,)):
-                return _never(problem, goal)
-        if len(problem.goal) == 1:
-            return _never(problem, problem.goal[0])
-        for size in range(2, len(problem.goal)):
-            for some in combinations(problem.goal, size):
-                if left <= 0:
-                    break
-                if not await alone(some):
-                    return _together(some)
-        return _together(problem.goal)
+    if len(problem.goal) == 1:
+        return _never(problem, problem.goal[0])
+    for goal in problem.goal:
+        if await never((goal,)):
+            return _never(problem, goal)
+    for size in range(2, len(problem.goal)):
+        for some in combinations(problem.goal, size):
+            if left <= 0:
+                break
+            if await never(some):
+                return _together(some)
+    return _together(problem.goal)
+
+
+def not_found(problem: Problem, failed: Mapping[str, Reply], limit: float) -> InvalidPlan:
+    """The error for a problem of which nobody knows whether it has a plan: what each engine said."""
+    goal = listed(problem.goal)
+    if all(reply.status == "missing" for reply in failed.values()):
+        return InvalidPlan(f"None of the planners {', '.join(failed)} is installed: {INSTALL}")
+    if any(reply.status == "late" for reply in failed.values()):
+        return InvalidPlan(
+            f"The symbolic planner found no plan for {goal} in {limit:g} s: allow it more time, or ask for fewer goals at once."
+        )
+    told = "; ".join(f"{engine}: {reply.said}" for engine, reply in failed.items())
     return InvalidPlan(
-        f"The symbolic planner found no plan for {_goal(problem)}, and no proof that there is none ({reply.said})."
+        f"The symbolic planner found no valid plan for {goal}, and no proof that there is none ({told})."
     )
 
 
@@ -171,7 +177,3 @@ def _together(goals: Iterable[Literal]) -> Unreachable:
     return Unreachable(
         f"cannot: the goals {' and '.join(shown)} can each be reached alone, and not together; drop one of them."
     )
-
-
-def _goal(problem: Problem) -> str:
-    return listed(problem.goal)

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...runtime.errors import InvalidPlan, Unreachable
+from ...runtime.errors import Unreachable
 from .order import Ordered, loosened, trimmed
 from .pddl import read_pddl
 from .problem import Problem, Step, listed
 from .proof import after_all, proved
 from .recipes import Recipe
-from .refusal import look_before, why_not
+from .refusal import look_before, not_found, why_not
 from .solving.request import Engine, Reply, Request
 from .solving.solver import Solver
 
@@ -28,6 +28,11 @@ SEARCH: tuple[Engine, ...] = ("fast-downward-best", "fast-downward", "pyperplan"
 """The engines that are tried, in this order. Tamer comes in only for the critical path, where it is installed."""
 
 _SCALE = 1000
+_FOR_PROOF = 0.4
+_LONGEST_PROOF = (
+    5.0  # seconds for proving a plan the cheapest, when an engine comes after that takes the first it finds
+)
+_LEAST_TIME = 1.0
 _FOR_RECIPES = 0.3  # of the time: recipes that call each other without end must leave some for search
 _WORDS: dict[str, str] = {
     "recipes": "known recipes",
@@ -72,7 +77,7 @@ async def find(
     """A plan that reaches the problem's goal, proved in every order that its edges allow.
 
     `least` is money where any operator costs some, else seconds where any is known, else steps. `limit` are seconds for
-    each asking of the solver. With `explain` smaller problems are solved to say why there is no plan.
+    the engines together. With `explain` smaller problems are solved to say why there is no plan.
 
     Raises:
         Unreachable: there is none; the message says which part of the goal nothing gives, or which parts exclude
@@ -84,29 +89,30 @@ async def find(
     if not after_all(problem.facts, (), problem.goal):
         return Found(Ordered((), ()), "", least=least)
     if recipes:
-        reply = await solve(
-            Request(problem=problem, engines=("recipes",), recipes=tuple(recipes), limit=limit)
-        )
-        found = _proved(problem, reply, least)
+        known = Request(problem=problem, engine="recipes", recipes=tuple(recipes), limit=limit * _FOR_RECIPES)
+        found = _proved(problem, await solve(known), "recipes", least)
         if isinstance(found, Found):
             return found
-    asked = Request(problem=problem, engines=tuple(engines), costs=_costs(problem, least), limit=limit)
-    wrong: list[str] = []
-    while asked.engines:
+    costs = _costs(problem, least)
+    failed: dict[str, Reply] = {}
+    left = limit
+    for place, engine in enumerate(engines):
+        proving = engine == "fast-downward-best" and place + 1 < len(engines)
+        own = min(left * _FOR_PROOF, _LONGEST_PROOF) if proving else left
+        asked = Request(problem=problem, engine=engine, costs=costs, limit=own)
         reply = await solve(asked)
-        if reply.status != "solved":
-            break
-        found = _proved(problem, reply, least)
+        if reply.status == "unsolvable" and explain:
+            raise await why_not(problem, solve, asked)
+        if reply.status == "unsolvable":
+            raise Unreachable(f"cannot: {listed(problem.goal)} cannot be reached.")
+        found = _proved(problem, reply, engine, least)
         if isinstance(found, Found):
             return await _shorter(problem, solve, found, limit) if least == "critical_path" else found
-        wrong.append(f"{_WORDS.get(reply.engine, reply.engine)} gave no valid plan ({found})")
-        place = [str(one) for one in asked.engines].index(reply.engine)
-        asked = asked.model_copy(update={"engines": asked.engines[place + 1 :]})
-    else:
-        raise InvalidPlan(f"{'; '.join(wrong)}: this is a defect, please report it.")
-    if reply.status == "unsolvable" and not explain:
-        raise Unreachable(f"cannot: {listed(problem.goal)} cannot be reached.")
-    raise await why_not(problem, reply, solve, asked)
+        failed[engine] = reply.model_copy(update={"said": found})
+        left -= own if reply.status == "late" else 0
+        if left < _LEAST_TIME:
+            break
+    raise not_found(problem, failed, limit)
 
 
 async def solve_pddl(
@@ -121,7 +127,7 @@ async def solve_pddl(
     return await find(read_pddl(domain, problem), solver.solve, engines=engines, limit=limit)
 
 
-def _proved(problem: Problem, reply: Reply, least: Least) -> Found | str:
+def _proved(problem: Problem, reply: Reply, engine: Engine, least: Least) -> Found | str:
     """The reply as a proved plan, or why it is none."""
     if reply.status != "solved":
         return reply.said or reply.status
@@ -136,20 +142,17 @@ def _proved(problem: Problem, reply: Reply, least: Least) -> Found | str:
     plan = loosened(problem.facts, trimmed(problem.facts, steps, problem.goal), problem.goal)
     if wrong := proved(problem, plan.steps, plan.needs):
         return wrong[0]
-    return Found(plan, reply.engine, reply.cheapest, least)
+    return Found(plan, engine, reply.cheapest, least)
 
 
 async def _shorter(problem: Problem, solve: Solve, found: Found, limit: float) -> Found:
     """The best of several plans: the first one, one of which the steps count, and that of an engine that knows time."""
     best = found
     for request in (
-        Request(problem=problem, engines=("fast-downward",), costs=_costs(problem, "steps"), limit=limit),
-        Request(problem=problem, engines=("tamer",), timed=True, limit=limit),
+        Request(problem=problem, engine="fast-downward", costs=_costs(problem, "steps"), limit=limit),
+        Request(problem=problem, engine="tamer", timed=True, limit=limit),
     ):
-        try:
-            other = _proved(problem, await solve(request), "critical_path")
-        except InvalidPlan:  # that engine is not installed
-            continue
+        other = _proved(problem, await solve(request), request.engine, "critical_path")
         if isinstance(other, Found) and other.plan.critical_seconds < best.plan.critical_seconds:
             best = other
     return best

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from importlib import import_module
 from importlib.util import find_spec
-from time import monotonic
 from typing import Any
 
 from ....tools.planning import Literal
@@ -25,11 +24,6 @@ _MODULES: dict[Engine, str] = {
     "pyperplan": "up_pyperplan",
     "tamer": "up_tamer",
 }
-_SHARE = 0.4
-_LONGEST_PROOF = 5.0
-"""How much of the time that is left, and how many seconds of it at most, an engine gets that looks for the cheapest plan,
-when others come after it."""
-
 _STATUS: dict[str, Status] = {"UNSOLVABLE_PROVEN": "unsolvable", "TIMEOUT": "late"}
 
 
@@ -41,25 +35,14 @@ def installed(engine: Engine) -> bool:
 
 
 def solve(request: Request) -> Reply:
-    """The first answer of the request's engines that settles it: a plan, or proof that there is none."""
-    until = monotonic() + request.limit
-    said: list[str] = []
-    status: Status = "missing"
-    for place, engine in enumerate(request.engines):
-        if not installed(engine):
-            continue
-        left = until - monotonic()
-        last = not any(map(installed, request.engines[place + 1 :]))
-        limit = left if last or engine != "fast-downward-best" else min(left * _SHARE, _LONGEST_PROOF)
-        reply = by_recipes(request) if engine == "recipes" else _planned(request, engine, max(1.0, limit))
-        if reply.status in ("solved", "unsolvable"):
-            return reply
-        said.append(f"{engine}: {reply.said or reply.status}")
-        status = reply.status if status != "late" else status
-    return Reply(status=status, said="; ".join(said))
+    """What the request's engine finds."""
+    if not installed(request.engine):
+        return Reply(status="missing", said="it is not installed")
+    return by_recipes(request) if request.engine == "recipes" else _planned(request)
 
 
-def _planned(request: Request, engine: Engine, limit: float) -> Reply:
+def _planned(request: Request) -> Reply:
+    engine = request.engine
     up: Any = import_module("unified_planning.shortcuts")
     up.get_environment().credits_stream = None
     timed = request.timed and engine == "tamer"
@@ -72,7 +55,7 @@ def _planned(request: Request, engine: Engine, limit: float) -> Reply:
         problem, back = compiled.problem, compiled.map_back_action_instance
     if engine in ("pyperplan", "tamer"):
         problem.clear_quality_metrics()
-    name, options = _engine(engine, limit)
+    name, options = _engine(engine, request.limit)
     with up.OneshotPlanner(name=name, params=options) as planner:
         if not planner.supports(problem.kind):
             return Reply(status="unsolved", said="it cannot express this problem")
@@ -81,22 +64,22 @@ def _planned(request: Request, engine: Engine, limit: float) -> Reply:
         status = _STATUS.get(result.status.name, "unsolved")
         # Pyperplan's search visits everything that the relaxed problem does not rule out, and ends.
         proof = engine == "pyperplan" and status == "unsolved"
-        return Reply(status="unsolvable" if proof else status, engine=engine)
+        return Reply(status="unsolvable" if proof else status)
     plan = result.plan if back is None else result.plan.replace_action_instances(back)
     cheapest = engine == "fast-downward-best"
-    return Reply(status="solved", steps=made.steps(plan), engine=engine, cheapest=cheapest)
+    return Reply(status="solved", steps=made.steps(plan), cheapest=cheapest)
 
 
 def _engine(engine: Engine, limit: float) -> tuple[str, dict[str, Any]]:
     """unified-planning's name of an engine, and how it is set up."""
     if engine == "fast-downward-best":
-        seconds = f"{int(limit)}s"
+        seconds = f"{max(1, int(limit))}s"
         return "fast-downward", {
             "fast_downward_search_config": "astar(lmcut())",
             "fast_downward_search_time_limit": seconds,
         }
     if engine == "fast-downward":
-        return engine, {"fast_downward_search_time_limit": f"{int(limit)}s"}
+        return engine, {"fast_downward_search_time_limit": f"{max(1, int(limit))}s"}
     return engine, {}
 
 

@@ -37,7 +37,7 @@ def by_recipes(request: Request) -> Reply:
     if not result.success or result.plan is None:
         return Reply(status="unsolved", said="no recipe applies")
     steps = tuple((str(name), tuple(map(str, args))) for name, *args in result.plan)
-    return Reply(status="solved", steps=steps, engine="recipes")
+    return Reply(status="solved", steps=steps)
 
 
 def _declare(gtpyhop: Any, problem: Problem, recipes: Sequence[Recipe]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -14,11 +14,11 @@ Engine = Literal["recipes", "fast-downward-best", "fast-downward", "pyperplan", 
 first; Pyperplan, in Python alone; Tamer, which knows durations."""
 
 Status = Literal["solved", "unsolvable", "unsolved", "late", "missing"]
-"""A plan; proof that there is none; none found, which proves nothing; out of time; no such engine is installed."""
+"""A plan; proof that there is none; none found, which proves nothing; out of time; that engine is not installed."""
 
 
 class Request(BaseModel):
-    """A problem, the engines to try one after the other, and the seconds for all of them together.
+    """A problem, the engine that is to solve it, and the seconds that it has.
 
     `costs` are whole numbers for each operator, by its place; what they add up to is made small where an engine can.
     `timed` asks for a plan in time by the operators' seconds.
@@ -27,7 +27,7 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     problem: Problem
-    engines: tuple[Engine, ...]
+    engine: Engine
     costs: tuple[int, ...] = ()
     timed: bool = False
     recipes: tuple[Recipe, ...] = ()
@@ -35,17 +35,17 @@ class Request(BaseModel):
 
 
 class Reply(BaseModel):
-    """What came of it: the steps, each an operator's name and its things; by which engine; whether none is cheaper."""
+    """What came of it: the steps, each an operator's name and its things; whether none is cheaper; what else is to be said."""
 
     model_config = ConfigDict(frozen=True)
 
     status: Status
     steps: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    engine: str = ""
     cheapest: bool = False
     said: str = ""
 
 
-JsonObject: TypeAlias = dict[str, Any]
+INSTALL = "pip install 'crewgraph[symbolic]'"
+"""What to do where the planners are missing."""
 
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -99,9 +99,8 @@ def test_what_is_found_works_in_every_order_tried(
 async def test_engines_agree_on_what_can_be_reached(solver: Solver) -> None:
     engines: tuple[Engine, ...] = ("fast-downward-best", "fast-downward", "pyperplan")
     for seed in range(4):
-        replies = [await solver.solve(Request(problem=network(seed), engines=(one,))) for one in engines]
-        assert {reply.engine for reply in replies} == set(engines)
-        assert len({reply.status for reply in replies}) == 1
+        replies = [await solver.solve(Request(problem=network(seed), engine=one)) for one in engines]
+        assert {reply.status for reply in replies} < {"solved", "unsolvable"}
 
 
 def puzzle() -> Problem:
@@ -166,9 +165,7 @@ async def test_a_search_without_end_is_ended_at_its_limit_and_the_next_one_is_an
 
 async def test_whoever_is_cancelled_takes_the_engines_along(needs_planners: None) -> None:
     own = Solver()
-    asking = asyncio.create_task(
-        own.solve(Request(problem=puzzle(), engines=("fast-downward-best",), limit=300))
-    )
+    asking = asyncio.create_task(own.solve(Request(problem=puzzle(), engine="fast-downward-best", limit=300)))
     await until(lambda: bool(at_work("downward")))
     working = at_work("downward")
     assert not asking.done()
@@ -188,7 +185,7 @@ asyncio.run(Solver(idle=321.0).solve(Request.model_validate_json(sys.stdin.readl
 
 
 async def test_engines_end_with_a_program_that_is_killed(needs_planners: None) -> None:
-    asked = Request(problem=puzzle(), engines=("fast-downward-best",), limit=300)
+    asked = Request(problem=puzzle(), engine="fast-downward-best", limit=300)
     program = await asyncio.create_subprocess_exec(sys.executable, "-c", ALONE, stdin=asyncio.subprocess.PIPE)
     assert program.stdin is not None
     program.stdin.write(asked.model_dump_json().encode() + b"\n")
@@ -201,7 +198,7 @@ async def test_engines_end_with_a_program_that_is_killed(needs_planners: None) -
 
 async def test_the_solver_ends_when_it_is_closed(needs_planners: None) -> None:
     solver = Solver(idle=123.0)
-    await solver.solve(Request(problem=network(1), engines=("pyperplan",)))
+    await solver.solve(Request(problem=network(1), engine="pyperplan"))
     assert at_work("solving.program 123.0")
     solver.close()
     assert not at_work("solving.program 123.0")
@@ -209,9 +206,9 @@ async def test_the_solver_ends_when_it_is_closed(needs_planners: None) -> None:
 
 async def test_a_solver_that_was_idle_too_long_is_started_again(needs_planners: None) -> None:
     solver = Solver(idle=0.2)
-    first = await solver.solve(Request(problem=network(1), engines=("pyperplan",)))
+    first = await solver.solve(Request(problem=network(1), engine="pyperplan"))
     await until(lambda: not at_work("solving.program 0.2"))
-    again = await solver.solve(Request(problem=network(1), engines=("pyperplan",)))
+    again = await solver.solve(Request(problem=network(1), engine="pyperplan"))
     assert again == first
     solver.close()
 
@@ -224,9 +221,7 @@ async def test_without_the_planners_it_is_said_what_to_install(monkeypatch: pyte
 
 async def test_a_solver_is_never_trusted() -> None:
     async def lies(request: Request) -> Reply:
-        return Reply(
-            status="solved", steps=(("lower", ("甲", "box-0", "room 0")),), engine=request.engines[0]
-        )
+        return Reply(status="solved", steps=(("lower", ("甲", "box-0", "room 0")),))
 
-    with pytest.raises(InvalidPlan, match="gave no valid plan"):
+    with pytest.raises(InvalidPlan, match=r"no valid plan for .*fast-downward: lower.* needs in"):
         await find(network(1), lies)
