@@ -176,13 +176,22 @@ class Replanner:
         except ValidationError:
             return {}
         thought = {stem(task_id): one for task_id, one in known.items()}
-        by_tool = {task.tool: known[task.id] for task in given.tasks if task.id in known}
+        by_tool = {task.tool: _once(task, known[task.id]) for task in given.tasks if task.id in known}
         return {
             task.id: known.get(task.id)
             or thought.get(stem(task.id))
             or by_tool.get(task.tool, TaskEstimate())
             for task in state.tasks
         }
+
+
+def _once(task: Task, thought: TaskEstimate) -> TaskEstimate:
+    """What one entry is thought to take, where the task is done for each of a list."""
+    if task.each is None or thought.tool_calls < 2:
+        return thought
+    count = thought.tool_calls
+    update = {"tokens": thought.tokens // count, "money": thought.money / count, "tool_calls": 1}
+    return thought.model_copy(update=update)
 
 
 async def _made(strategy: Strategy, asked: Asked, ctx: RunContext) -> Plan | None:

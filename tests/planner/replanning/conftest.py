@@ -22,7 +22,7 @@ from crewgraph.planner.replanning.guard import Guarded
 from crewgraph.planner.replanning.replanner import Replanner
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import ToolArgumentError
-from crewgraph.runtime.events import Event, PlanMade
+from crewgraph.runtime.events import Event, PlanMade, RunFinished
 from crewgraph.runtime.reading.replay import open_replay, to_its_end
 from crewgraph.runtime.store import Store, open_store
 from crewgraph.runtime.worker import Worker
@@ -126,6 +126,11 @@ class Came:
     def plans(self) -> list[PlanMade]:
         """Its plans, the first one first."""
         return [event for event in self.events if isinstance(event, PlanMade)]
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """What its answer rests on."""
+        return next((e.evidence for e in self.events if isinstance(e, RunFinished)), ())
 
     @property
     def missing(self) -> tuple[str, ...]:
