@@ -83,14 +83,19 @@ def side_by_side(tasks: Sequence[Task], crew: Crew) -> str | None:
 
 def _things(task: Task, tool: Tool, templates: Sequence[str]) -> Iterator[str]:
     """The things that a task uses, as patterns: what is not known yet may be anything."""
+    known: list[Mapping[str, Any]] = [{}]
+    if isinstance(task.each, list):
+        known = [{"item": entry} for entry in task.each if not list(found_in(entry))] or known
     for template in templates:
-        pattern = re.escape(template)
-        for name, info in tool.args.model_fields.items():
-            place = re.escape("{" + name + "}")
-            value = task.args.get(name, info.default)
-            known = not list(found_in(value)) and task.each is None
-            pattern = pattern.replace(place, re.escape(str(filled(value, {}))) if known else ".*")
-        yield pattern
+        for here in known:
+            pattern = re.escape(template)
+            for name, info in tool.args.model_fields.items():
+                try:
+                    value = re.escape(str(filled(task.args.get(name, info.default), here)))
+                except Missing:
+                    value = ".*"
+                pattern = pattern.replace(re.escape("{" + name + "}"), value)
+            yield pattern
 
 
 def found_in(value: Any) -> Iterator[tuple[str, list[str]]]:
