@@ -137,12 +137,9 @@ def goal_schema(problem: Problem, wished: Sequence[Wish]) -> dict[str, Any] | No
             for place in range(len(wish.kinds))
         ]
         if all(places):
-            things = {
-                "type": "array",
-                "prefixItems": [{"enum": names} for names in places],
-                "minItems": len(places),
-                "maxItems": len(places),
-            }
+            things: dict[str, Any] = {"type": "array", "minItems": len(places), "maxItems": len(places)}
+            if places:
+                things["prefixItems"] = [{"enum": names} for names in places]
             forms.append(
                 _object(
                     {"fact": {"const": wish.name}, "things": things, "holds": {"enum": sorted(wish.signs)}}

@@ -55,6 +55,7 @@ def test_a_model_can_write_nothing_but_goals_of_this_world(depot: Crew) -> None:
     base = setting(depot, world())
     schema = goal_schema(base.problem, wishes(base.problem, base.tools))
     assert schema is not None
+    jsonschema.Draft202012Validator.check_schema(schema)
     good = {"goals": [{"fact": "at", "things": ["books", "school"], "holds": True}]}
     jsonschema.validate(good, schema)
     for bad in (
@@ -65,6 +66,17 @@ def test_a_model_can_write_nothing_but_goals_of_this_world(depot: Crew) -> None:
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
+
+
+def test_goals_about_nothing_in_particular_can_be_written_too() -> None:
+    pay = Operator("pay", (), (), (Literal("paid"),))
+    problem = Problem((pay,), {}, (), ())
+    wished = wishes(problem, {})
+    schema = goal_schema(problem, wished)
+    assert schema is not None
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate({"goals": [{"fact": "paid", "things": [], "holds": True}]}, schema)
+    assert [said(one) for one in named_goals("I want it paid.", problem, wished)] == ["paid"]
 
 
 async def test_a_models_goals_are_taken(depot: Crew, ctx: RunContext) -> None:
