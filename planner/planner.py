@@ -13,18 +13,18 @@ from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan
 from ..runtime.events import PlanMade
 from ..runtime.graph import Task
-from ..runtime.scheduler import Growth, Settle
-from ..runtime.scheduling.ending import Settled
+from ..runtime.scheduler import Growth
 from ..runtime.worker import Worker
 from ..tools.text import language_of
-from .asked import Asked, SoFar
+from .asked import Asked
 from .clearing import Clearing
+from .growing import Grower
 from .intent.intents import Intents
 from .intent.kinds import Intent, Kind
 from .plan import ANSWER, Estimate, Plan
 from .services import NO_SERVICES, Services
 from .strategies.strategy import Strategy
-from .ways import GROWING, Mode, growing, strategy
+from .ways import Mode, strategy
 
 if TYPE_CHECKING:
     from .replanning.replanner import Replanner
@@ -106,19 +106,15 @@ class Planner:
 
     def growing(self, asked: Asked) -> PlanMade | None:
         """The beginning of a plan whose tasks are carried out while it is written; None where it is made whole first."""
-        if not asked.trusted or self.mode not in GROWING or asked.intent.kind in _PLANLESS:
-            return None
-        note = "The model plans; its tasks begin while it writes."
-        return PlanMade(
-            tasks=(), strategy=self.mode, notes=(note,), intent=asked.intent.kind, trusted=True, growing=True
-        )
+        return None if asked.intent.kind in _PLANLESS else self._grower.begun(asked, self.mode)
 
     def growth(self, asked: Asked, ctx: RunContext, planned: PlanMade) -> Growth:
-        """What gives the tasks of a growing plan: those that an earlier sitting gave, the same again."""
-        given = tuple(task for added in ctx.journal.added if not added.task_id for task in added.tasks)
-        before = SoFar(given, {}, {}, "") if given else None
-        by = growing(planned.strategy, self.client)
-        return lambda settle: by.stream(replace(asked, so_far=before), ctx, _Seen(settle))
+        """What gives the tasks of a growing plan."""
+        return self._grower.growth(asked, ctx, planned, self.mode)
+
+    @property
+    def _grower(self) -> Grower:
+        return Grower(self.client, self.services)
 
     async def changed(self, asked: Asked, ctx: RunContext) -> Plan | None:
         """Another plan where the one before could not be carried out; None where nothing useful is left to do.
@@ -146,7 +142,7 @@ class Planner:
     ) -> None:
         """Keep a plan of a model's that worked, or count against the kept ones that it failed."""
         memory = self.services.memory
-        if memory is None or ctx.replaying or planned.strategy not in _BY_MODELS:
+        if memory is None or ctx.replaying or asked.history or planned.strategy not in _BY_MODELS:
             return
         if worked:
             await memory.keep(
@@ -198,17 +194,6 @@ class Planner:
         """What the request is. A run that was planned before requests were told apart is replayed as it was."""
         intents = self.services.intents or Intents()
         return await intents.of(asked.request, self.crew, ctx=ctx, history=asked.history)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What has come of the tasks so far, for whoever gives more of them."""
-
-    settle: Settle
-
-    async def settled(self) -> Settled:
-        """Waits until each of them has ended or will not be begun."""
-        return await self.settle()
 
 
 def _refuse_deed(asked: Asked) -> None:

@@ -63,7 +63,7 @@ async def test_a_replay_of_a_model_planned_run_is_identical_too(
     async with House.open(settings, client=able(plan, "The paper price is 0.1 EUR.")) as house:
         found = await house.ask(shop.crew, "What is the cheapest thing to write on?")
         (made,) = [e for e in await house.store.events(found.run_id) if isinstance(e, PlanMade)]
-        assert made.strategy == "model"
+        assert (made.strategy, made.growing) == ("stream", True)
     async with House.open(settings, client=ForbiddenModel()) as other:
         assert (await other.replay(found.run_id, shop.crew)).answer == found.answer
 
@@ -127,7 +127,7 @@ async def test_an_empty_request_is_refused(house: House, shop: Any, request_: st
 
 
 async def test_a_very_long_request_is_refused_at_once(house: House, shop: Any) -> None:
-    with pytest.raises(InvalidRequest, match=r"has 1,000,000 characters, and at most 100,000 are read"):
+    with pytest.raises(InvalidRequest, match=r"has 1,000,000 characters, and at most 64,000 are read"):
         await house.ask(shop.crew, "a" * 1_000_000)
     assert await house.store.list_runs() == []
 

@@ -52,7 +52,7 @@ async def test_another_model_and_another_server_are_asked_anew(
     elsewhere = replace(settings, model_url="http://127.0.0.1:9/v1")
     async with House.open(elsewhere, client=better) as house:
         await house.ask(shop.crew, ERRAND)
-        assert (await strategies(house))[0] == "model"
+        assert (await strategies(house))[0] == "stream"
     assert quizzed(better) == 10
 
 
