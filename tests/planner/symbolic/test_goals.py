@@ -13,6 +13,9 @@ from crewgraph.planner.symbolic.goals import goal_schema, model_goals, named_goa
 from crewgraph.planner.symbolic.problem import Operator, Problem, said
 from crewgraph.planner.symbolic.world import setting
 from crewgraph.runtime.context import RunContext
+from crewgraph.serving.client.answers import Checked, shape_of
+from crewgraph.serving.engines import engine_client
+from crewgraph.serving.settings import Settings
 from crewgraph.tools.planning import Literal
 
 from .depot import world
@@ -87,3 +90,18 @@ async def test_a_models_goals_are_taken(depot: Crew, ctx: RunContext) -> None:
     goals = await model_goals(ctx, model, "Our pupils want to read.", base.problem, wished)
     assert [said(one) for one in goals] == ["at(books, school)"]
     assert "drive" not in str(model.requests[0].schema)
+
+
+@pytest.mark.engine
+async def test_on_a_real_engine_a_small_model_writes_goals_of_this_world(
+    depot: Crew, shared_home: Settings, ctx: RunContext
+) -> None:
+    base = setting(depot, world())
+    wished = wishes(base.problem, base.tools)
+    async with engine_client(shared_home) as client:
+        checked = Checked(client, shape=shape_of("llamacpp"))
+        goals = await model_goals(ctx, checked, "Our pupils want to read.", base.problem, wished)
+    assert goals
+    known = {(wish.name, len(wish.kinds)) for wish in wished}
+    assert {(goal.name, len(goal.terms)) for goal in goals} <= known
+    assert all(term in base.problem.objects for goal in goals for term in goal.terms)
