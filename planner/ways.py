@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ..agents.model import ModelClient
-
 if TYPE_CHECKING:
+    from ..agents.model import ModelClient
     from .strategies.strategy import Strategy, Streaming
 
 Mode = Literal["auto", "rules", "model", "stream", "stepwise", "rewoo", "adapt"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ...runtime.events import PlanMade, TextDelta
+from ...planner.plan import ANSWER
+from ...runtime.events import PlanMade, TasksAdded, TextDelta
 
 if TYPE_CHECKING:
     from ...runtime.events import Event
@@ -26,7 +27,9 @@ class Words:
     def event(self, event: Event) -> None:
         """One event of the run."""
         if isinstance(event, PlanMade):
-            self._answering = event.tasks[-1].id
+            self._answering = event.tasks[-1].id if event.tasks else ""
+        elif isinstance(event, TasksAdded) and any(task.id == ANSWER for task in event.tasks):
+            self._answering = ANSWER
         elif isinstance(event, TextDelta) and event.task_id == self._answering:
             self._queue.put_nowait(event.text)
 

@@ -76,7 +76,13 @@ class PlainScreen:
                 head = (
                     f"plan ({event.strategy}): {len(event.tasks)} task{'s' if len(event.tasks) != 1 else ''}"
                 )
-                return [head, *(f"  {task_line(task)}" for task in event.tasks), *_notes("plan", event.notes)]
+                if event.growing:
+                    head = f"plan ({event.strategy}): its tasks begin while it is written"
+                if event.reason:
+                    head = f"another {head}, because: {one_line(event.reason, 300)}"
+                lost = (f"plan: missing: {one_line(line, 200)}" for line in event.missing)
+                tasks = (f"  {task_line(task)}" for task in event.tasks)
+                return [head, *tasks, *lost, *_notes("plan", event.notes)]
             case TaskStarted():
                 return [f"{self._name(event.task_id)}: started"]
             case TaskFinished():

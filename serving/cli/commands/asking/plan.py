@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .....planner.ways import Mode
 from ...session import Session, block_on
 
 if TYPE_CHECKING:
     from .planning import Planned
-
-Mode = Literal["auto", "model", "rules"]
 
 
 def command(
@@ -25,7 +24,7 @@ def command(
     ] = False,
     svg: Annotated[str | None, typer.Option(metavar="PATH", help="Draw it into this SVG file too.")] = None,
     planner: Annotated[
-        Mode, typer.Option(help="Who makes the plan: the model, the rules, or whichever fits.")
+        Mode, typer.Option(help="Who makes the plan: see the page on planning; auto takes what fits.")
     ] = "auto",
     tokens: Annotated[int | None, typer.Option(min=1, help="The tokens that it may take.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="The seconds that it may take.")] = None,

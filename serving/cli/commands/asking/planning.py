@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...session import Session
 
 if TYPE_CHECKING:
     from .....agents.crew import Crew
     from .....planner.plan import Estimate, Finding
+    from .....planner.ways import Mode
     from .....runtime.budget import Budget
     from .....runtime.events import PlanMade
 
@@ -25,7 +26,7 @@ async def plan_once(
     session: Session,
     crew: Crew,
     request: str,
-    planner: Literal["auto", "model", "rules"],
+    planner: Mode,
     path: str,
     budget: Budget | None,
     *,

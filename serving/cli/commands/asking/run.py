@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .....planner.ways import Mode
 from ...session import Session, block_on
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from ....house import Outcome
     from ...screens.screen import Screen
 
-Mode = Literal["auto", "model", "rules"]
-
 
 def command(
     ctx: typer.Context,
@@ -28,7 +27,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     planner: Annotated[
         Mode,
-        typer.Option(help="Who makes the plan: the model, the rules, or whichever fits."),
+        typer.Option(help="Who makes the plan: see the page on planning; auto takes what fits."),
     ] = "auto",
     thread: Annotated[
         str | None, typer.Option(metavar="THREAD", help="Ask inside this conversation.")
