@@ -98,7 +98,7 @@ def made(plan: Plan, offered: Offer, seconds: float) -> Made:
     work = [t for t in plan.tasks if t.id != ANSWER and (offered.free or t.tool is not None)]
     ids = {t.id for t in work}
     nodes: Mapping[str, str] = {
-        t.id: t.description if offered.free else offered.names[t.tool or ""] for t in work
+        t.id: t.description if offered.free else offered.names.get(t.tool or "", t.tool or "") for t in work
     }
     return Made(
         nodes=nodes,

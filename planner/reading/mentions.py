@@ -57,9 +57,10 @@ def find(options: Mapping[Key, tuple[Option, ...]], reading: Reading) -> dict[Ke
     found: dict[Key, list[Mention]] = {}
     for key, mentions in named.items():
         kept = _proper([m for m in mentions if m.span in outer], reading)
-        found[key] = list({m.value: m for m in sorted(kept, key=lambda m: m.span, reverse=True)}.values())[
-            ::-1
-        ]
+        first: dict[str, Mention] = {}
+        for mention in sorted(kept, key=lambda m: m.span):
+            first.setdefault(mention.value, mention)
+        found[key] = list(first.values())
     ends = {span for _, span in reading.extremes}
     taken = [m.span for mentions in found.values() for m in mentions if m.span not in ends]
     for key, values in options.items():
