@@ -51,10 +51,14 @@ class ModelStrategy:
                 raise InvalidPlan(f"The model's plan was not usable: {error}") from None
             tasks, findings = sheet.read(reply.text)
             if not findings:
-                return Plan(tasks=sheet.whole(tasks), strategy="model", notes=(_note("The model", attempt),))
+                return Plan(
+                    tasks=sheet.whole(tasks), strategy="model", notes=(planned("The model", attempt),)
+                )
             messages += sheet.repair(reply.text, findings)
         raise InvalidPlan(f"The model's plan stayed wrong after {self.repairs} repairs: {listed(findings)}")
 
 
-def _note(who: str, attempts: int) -> str:
-    return f"{who} planned." if not attempts else f"{who} planned, and mended its plan {attempts} times."
+def planned(who: str, repairs: int) -> str:
+    """For people: who planned, and how often the plan had to be mended."""
+    often = {0: "", 1: ", and mended its plan once"}.get(repairs, f", and mended its plan {repairs} times")
+    return f"{who} planned{often}."

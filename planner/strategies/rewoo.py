@@ -19,7 +19,7 @@ from ...runtime.graph import Task
 from ..asked import Asked
 from ..checking.repairing import repair_prompt
 from ..plan import Finding, Plan, listed
-from .model import REPAIRS
+from .model import REPAIRS, planned
 from .written.items import first_number
 from .written.lines import calls_in, line_of
 from .written.offers import Offers
@@ -63,8 +63,7 @@ class ReWOO:
                 raise InvalidPlan(f"The model's plan was not usable: {error}") from None
             tasks, findings = self._read(sheet, reply.text)
             if not findings:
-                mended = f", and mended its plan {attempt} times" if attempt else ""
-                note = f"The model planned in words{mended}."
+                note = planned("The model, writing lines of text,", attempt)
                 return Plan(tasks=sheet.whole(tasks), strategy="rewoo", notes=(note,))
             said = _TASK_ID.sub(r"#E\1", repair_prompt(findings))
             messages += [

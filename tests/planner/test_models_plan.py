@@ -46,6 +46,9 @@ async def ctx(tmp_path: Path) -> AsyncIterator[RunContext]:
         yield RunContext(journal)
 
 
+BOTH = "Find the prices of a pen and of ink, compare them, and then convert the price of the pen into yuan."
+"""More than a call or two: worth a plan."""
+
 Planning = Callable[..., Any]
 
 
@@ -66,7 +69,7 @@ def shape(plan: Plan) -> list[tuple[str, str | None, dict[str, Any]]]:
 
 
 async def test_a_models_valid_plan_is_taken(plan: Planning) -> None:
-    made = await plan(scripted([PEN, YUAN]), "A pen in yuan?")
+    made = await plan(scripted([PEN, YUAN]), BOTH)
     assert made.strategy == "model"
     assert shape(made) == [
         ("t1", "price", {"item": "pen"}),
@@ -80,9 +83,9 @@ async def test_a_models_valid_plan_is_taken(plan: Planning) -> None:
 
 async def test_a_wrong_plan_comes_back_with_what_is_wrong_and_is_mended(plan: Planning) -> None:
     model = scripted([{**PEN, "agent": "banker"}, YUAN], [PEN, YUAN])
-    made = await plan(model, "A pen in yuan?")
+    made = await plan(model, BOTH)
     assert made.strategy == "model"
-    assert made.notes == ("The model planned, and mended its plan 1 times.",)
+    assert made.notes == ("The model planned, and mended its plan once.",)
     said = model.requests[-1].messages[-1].content
     assert "banker may not use price; give it to clerk" in said
 
@@ -95,16 +98,16 @@ async def test_a_hopeless_model_is_refused_where_only_the_model_may_plan(plan: P
 
 
 async def test_a_hopeless_model_gives_way_to_the_rules_visibly(plan: Planning) -> None:
-    made = await plan(scripted(*[[{**PEN, "agent": "banker"}]] * 3), "What does a pen cost?")
+    made = await plan(scripted(*[[{**PEN, "agent": "banker"}]] * 3), BOTH)
     assert made.strategy == "rules"
-    assert shape(made)[0] == ("t1", "price", {"item": "pen"})
+    assert ("price", {"item": "pen"}) in [(tool, args) for _, tool, args in shape(made)]
     assert made.notes[0].startswith("The model's plan stayed wrong")
     assert made.notes[0].endswith("The rules planned instead.")
 
 
 async def test_a_model_that_fails_the_quiz_is_not_asked_for_a_plan(plan: Planning) -> None:
     model = ScriptedModel(lambda r: r.choices[0])
-    made = await plan(model, "What does a pen cost?")
+    made = await plan(model, BOTH)
     assert made.strategy == "rules"
     assert re.search(r"in \d of 10 trial questions: too weak to plan, so the rules planned\.", made.notes[0])
     assert all(r.choices for r in model.requests)

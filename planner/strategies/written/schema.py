@@ -35,6 +35,7 @@ _MAX_OPTIONS = 40
 _MAX_REFERENCES = 60
 _MAX_TEXT = 200
 _MAX_SEVERAL = 24
+_LONG = 160
 _FEW = 3
 _SCALARS = ("string", "integer", "number")
 _ORDERED = ("above", "at_least", "below", "at_most", "equals", "differs")
@@ -124,6 +125,8 @@ class _Form:
     first: int = field(init=False)
     known: list[tuple[str, Any]] = field(init=False)
     kinds: list[Any] = field(init=False)
+    _parts: dict[str, str] = field(default_factory=dict)
+    _schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ways: dict[tuple[str, ...], tuple[list[str], list[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -159,28 +162,31 @@ class _Form:
         for name, fragment in schema.get("properties", {}).items():
             part = self._argument(tool, name, fragment, place, entries or ())
             if part is not None:
-                arguments[name] = part
+                arguments[name] = self._shared(part)
             elif name in required:
                 return None
         said: dict[str, Any] = {"tool": {"const": tool.name}}
         if entries is not None:
-            said["each"] = {"enum": self._lists(tool, place)}
-        said["args"] = _object(arguments, [name for name in required if name in arguments])
+            said["each"] = self._shared({"enum": self._lists(tool, place)})
+        taken = _object(arguments, [name for name in required if name in arguments])
+        said["args"] = self._shared(taken)
         return _object(said | self._beside(tool, place), list(said))
 
     def _several(self, tool: Tool, place: int) -> list[dict[str, Any]]:
         """Calls of a tool for each of several values of one parameter: shorter to write than a task for each."""
         plain = self._call(tool, place, None)
-        properties = tool.parameters.get("properties", {})
+        own = self._own(tool)
+        properties = own.get("properties", {})
         found: list[dict[str, Any]] = []
-        for name in tool.parameters.get("required", ()):
+        for name in own.get("required", ()):
             values = self._values(tool, name, properties[name])
             if plain is None or not ("enum" in values or values.get("type") in _SCALARS):
                 continue
             said = plain["properties"]
-            args = said["args"]["properties"] | {name: {"const": f"${ITEM}"}}
+            taken = self._unshared(said["args"])
+            args = {**taken, "properties": taken["properties"] | {name: {"const": f"${ITEM}"}}}
             each = {"type": "array", "items": values, "minItems": 2, "maxItems": _MAX_SEVERAL}
-            head = {"tool": said["tool"], "each": each, "args": {**said["args"], "properties": args}}
+            head = {"tool": said["tool"], "each": self._shared(each), "args": self._shared(args)}
             rest = {key: part for key, part in said.items() if key not in head}
             found.append(_object(head | rest, list(head)))
         return found
@@ -191,12 +197,12 @@ class _Form:
         if len(doers := _doers(self.crew, tool)) > 1:
             found["agent"] = {"enum": doers}
         if self.offers.when and (forms := self._conditions(place)):
-            found["when"] = _either(forms)
+            found["when"] = self._shared(_either(forms))
         if self.offers.approval or tool.effect != "read_only":
             found["needs_approval"] = {"const": True}
         if self.offers.limits:
             counts = {name: {"type": "integer", "minimum": 1} for name in self.offers.limits}
-            found["budget"] = _object(counts, [])
+            found["budget"] = self._shared(_object(counts, []))
             found["optional"] = {"const": True}
         return found
 
@@ -309,17 +315,33 @@ class _Form:
             found.append(_object({"value": {"enum": listed}, "test": {"enum": ["empty", "not_empty"]}}))
         return found
 
+    def _shared(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A part of the form, by reference where it is long: many tasks at many places say the same."""
+        text = json.dumps(body, sort_keys=True)
+        if len(text) < _LONG:
+            return body
+        name = self._parts.setdefault(text, f"part{len(self._parts) + 1}")
+        self.definitions.setdefault(name, body)
+        return _ref(name)
+
+    def _unshared(self, body: dict[str, Any]) -> dict[str, Any]:
+        name = str(body.get("$ref", "")).removeprefix("#/$defs/")
+        found: dict[str, Any] = self.definitions.get(name, body)
+        return found
+
     def _ids(self, place: int) -> list[str]:
         """The ids of the plan's own tasks before this place."""
         return [f"t{self.first + n}" for n in range(place)]
 
     def _own(self, tool: Tool) -> dict[str, Any]:
         """A tool's schema, whose definitions are called after it: two tools may each have a `Place`."""
+        if tool.name in self._schemas:
+            return self._schemas[tool.name]
         schema = tool.parameters
         for name, body in schema.pop("$defs", {}).items():
             self.definitions[f"{tool.name}.{name}"] = _renamed(body, tool.name)
-        renamed: dict[str, Any] = _renamed(schema, tool.name)
-        return renamed
+        self._schemas[tool.name] = _renamed(schema, tool.name)
+        return self._schemas[tool.name]
 
 
 def _doers(crew: Crew, tool: Tool) -> list[str]:

@@ -13,12 +13,13 @@ from ...asked import Asked, call_key
 from ...checking.checker import check, check_next
 from ...checking.repairing import repair_prompt
 from ...plan import ANSWER, Finding, wrong
+from ...reading.shortlist import shortlist
 from .items import Unreadable, answer_task, first_number, items_of, task_of
 from .offers import Offers, offers_of
 from .prompt import changing, examples, question, standing, system
 from .schema import MOST_TASKS, maps, plan_schema
 
-MAX_TOOLS = 24
+MAX_TOOLS = 16
 """Of larger crews, so many tools are shown to a model, those nearest to the request."""
 
 _TOKENS_A_TASK = 90
@@ -148,6 +149,16 @@ class Sheet:
         )
 
 
-def offered(asked: Asked) -> list[Tool]:
-    """The tools that a model is shown for a request."""
-    return list(asked.crew.toolset.values())
+def offered(asked: Asked, most: int = MAX_TOOLS) -> list[Tool]:
+    """The tools that a model is shown for a request, in the crew's order: all, or of many those nearest to the request,
+    those of plans that are shown with it, and those that combine results."""
+    every = list(asked.crew.toolset.values())
+    plain = [tool for tool in every if not tool.combines]
+    if len(plain) <= most:
+        return every
+    before = asked.so_far.tasks if asked.so_far is not None else ()
+    used = [task.tool for tasks in (before, *(example.tasks for example in asked.examples)) for task in tasks]
+    near = [tool.name for tool in shortlist(f"{asked.earlier}\n{asked.request}", plain, most)]
+    names = [*(name for name in used if name), *near, *(tool.name for tool in plain)]
+    kept = set(list(dict.fromkeys(names))[:most])
+    return [tool for tool in every if tool.combines or tool.name in kept]

@@ -184,3 +184,29 @@ async def test_a_crew_without_tools_is_asked_for_no_plan(ctx: RunContext) -> Non
 
     plan = await ModelStrategy(ForbiddenModel()).plan(Asked(Crew([Agent("a", "b")]), "Hm?"), ctx)
     assert [t.id for t in plan.tasks] == ["answer"]
+
+
+async def test_of_many_tools_those_nearest_to_the_request_are_shown(ctx: RunContext) -> None:
+    from crewgraph import Agent, tool
+
+    def made(number: int) -> Any:
+        async def look(what: str) -> str:
+            return what
+
+        look.__doc__ = f"Look into drawer {number}."
+        return tool(name=f"drawer_{number}")(look)
+
+    @tool
+    def weather(town: str) -> str:
+        """The weather in a town."""
+        return town
+
+    crew = Crew([Agent("a", "Look.", tools=[*map(made, range(60)), weather])])
+    model = ScriptedModel([plan_text({"tool": "weather", "args": {"town": "Ghent"}})])
+    worked = Example("The last drawer?", (task("x", "drawer_59", args={"what": "?"}), task("y", None)))
+    await ModelStrategy(model).plan(Asked(crew, "How is the weather in Ghent?", examples=[worked]), ctx)
+    said = model.requests[0].messages[0].content
+    assert "- weather(town: text)" in said
+    assert "- drawer_59(" in said
+    assert said.count("- drawer_") == 15
+    assert "- compare(" in said
