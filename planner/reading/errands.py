@@ -32,6 +32,8 @@ _USUAL = 0.5
 _ALIKE = 0.5
 _ECHO = 0.35
 _LOUD = 0.6
+_DONE = frozenset({"the", "that", "this", "these", "those", "its", "their", "newly"})
+"""Words after which a participle tells of something done, and asks for nothing: "the translated text"."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +186,12 @@ def _words(reading: Reading, span: Span, hidden: Sequence[Span]) -> list[str]:
     """The stems of a part, without what is only a value."""
     if not reading.text.isascii() and reading.lang == "zh":
         return tokens(reading.text[slice(*span)], stop=False)
+    inside = [w for w in reading.words if span[0] <= w.start < span[1]]
     return [
         w.stem
-        for w in reading.words
-        if span[0] <= w.start < span[1] and not any(s <= w.start < e for s, e in hidden)
+        for n, w in enumerate(inside)
+        if not any(s <= w.start < e for s, e in hidden)
+        and not (n and w.text.endswith("ed") and inside[n - 1].text.lower() in _DONE)
     ]
 
 

@@ -7,10 +7,11 @@ between words of grammar.
 from __future__ import annotations
 
 import ast
-import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 from ....tools.text import STOPWORDS, tokens
@@ -118,18 +119,21 @@ def sentences(text: str) -> list[Span]:
 
 
 def places(found: Sequence[Phrase], text: str) -> list[Phrase]:
-    """Names that stand as "town, country": each pair as one phrase."""
+    """Names that stand as "town, country": each pair as one phrase. In a longer row only a few capitals are a country."""
+    rows = Counter(phrase.group for phrase in found)
     return [
         replace(a, value=text[a.span[0] : b.span[1]], span=(a.span[0], b.span[1]), sort="place", group=-1)
-        for a, b in itertools.pairwise(found)
-        if a.sort == b.sort == "name" and _COMMA.match(text[a.span[1] : b.span[0]])
+        for a, b in pairwise(found)
+        if a.sort == b.sort == "name"
+        and _COMMA.match(text[a.span[1] : b.span[0]])
+        and (rows[a.group] == 2 or re.fullmatch(r"[A-Z.]{2,4}", b.value))
     ]
 
 
 def wider(found: Sequence[Phrase], text: str, about: frozenset[str]) -> list[Phrase]:
     """Names with the words that they stand beside ("Amazon rainforest"), and runs of words without a tool's own."""
     made: list[Phrase] = []
-    for a, b in itertools.pairwise(found):
+    for a, b in pairwise(found):
         if {a.sort, b.sort} == {"name", "words"} and text[a.span[1] : b.span[0]] == " ":
             said = a if a.sort == "words" else b
             if not set(tokens(str(said.value))) & about and " " not in str(said.value):
@@ -288,7 +292,7 @@ def lead_of(reading: Reading, start: int) -> str:
 def _grouped(found: list[Phrase], text: str) -> Iterator[Phrase]:
     group = -1
     numbers = [-1] * len(found)
-    for n, (a, b) in enumerate(itertools.pairwise(found)):
+    for n, (a, b) in enumerate(pairwise(found)):
         alike = a.sort == b.sort or (a.text and b.text)
         if alike and _JOINT.match(_between(text, a, b)):
             if numbers[n] < 0:
