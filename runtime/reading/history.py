@@ -86,12 +86,23 @@ class TaskSummary:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class PlanChange:
+    """One plan in the place of another: why, which tasks it does without, which are new, and who made it."""
+
+    reason: str
+    left_out: tuple[str, ...]
+    new: tuple[str, ...]
+    strategy: str
+
+
 @dataclass(slots=True)
 class RunSummary:
     """One run. `steps` and `notes` are those outside tasks (planning); a task has its own.
 
     `questions` wait for a person, `forked_from` is the run (and the event in it) that this one goes on from. `estimate` is
-    what the plan was thought to take.
+    what its first plan was thought to take, `intent` what the request was taken for. `plan` is the last one, `changes`
+    tell how it came to be, `missing` what it gave up on.
     """
 
     crew: str = ""
@@ -104,6 +115,9 @@ class RunSummary:
     plan_notes: tuple[str, ...] = ()
     plan: tuple[Task, ...] = ()
     estimate: JsonValue = None
+    intent: str = ""
+    changes: list[PlanChange] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
     tasks: list[TaskSummary] = field(default_factory=list)
     steps: list[StepSummary] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -196,8 +210,16 @@ class _Reading:
 
     def _take_plan(self, event: PlanMade) -> None:
         run = self.summary
-        run.plan, run.strategy, run.plan_notes = event.tasks, event.strategy, event.notes
-        run.estimate = event.estimate
+        before = {task.id for task in run.tasks}
+        if event.reason:
+            left_out = tuple(task.id for task in event.left_out)
+            new = tuple(task.id for task in event.tasks if task.id not in before)
+            run.changes.append(PlanChange(event.reason, left_out, new, event.strategy))
+            run.plan_notes = tuple(dict.fromkeys((*run.plan_notes, *event.notes)))
+        else:
+            run.strategy, run.plan_notes = event.strategy, event.notes
+            run.estimate, run.intent = event.estimate, event.intent
+        run.plan, run.missing = event.tasks, event.missing
         for task in event.tasks:
             self._describe(task)
         # The plan's order, also when a task was heard of before the plan that holds it.

@@ -35,6 +35,12 @@ def print_run(record: RunRecord, run: RunSummary, *, full: bool) -> None:
     tree = Tree(Text(one_line(record.request, 0 if full else _CUT)), guide_style="dim")
     if run.strategy:
         tree.add(styled((f"plan made by: {run.strategy}", "dim")))
+    for change in run.changes:
+        gone = f"; without {', '.join(change.left_out)}" if change.left_out else ""
+        fresh = f"; new: {', '.join(change.new)}" if change.new else ""
+        tree.add(styled(("another plan: ", "yellow"), (one_line(f"{change.reason}{gone}{fresh}"), "")))
+    for line in run.missing:
+        tree.add(styled(("missing: ", "yellow"), (one_line(line), "")))
     beside = compared(run)
     if beside is not None:
         tree.add(styled((_whole(beside.whole), "dim")))
