@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from ...agents.crew import Crew
 from ...runtime.budget import Meter
-from ...runtime.graph import Task, TaskGraph
+from ...runtime.graph import Task, ordered
 from ..plan import TaskEstimate
-from .wiring import dependents
 from .without import Left, without
 
 _WORDS = {"tokens": "tokens", "seconds": "seconds", "tool_calls": "tool calls", "money": "in money"}
@@ -55,15 +54,8 @@ def need(tasks: Iterable[Task], estimates: Mapping[str, TaskEstimate]) -> Amount
     known = {task.id: estimates.get(task.id, _unknown(task)) for task in given}
     ends: dict[str, float] = {}
     inner = {task.id: [other for other in task.needs if other in known] for task in given}
-    pending = list(known)
-    while pending:
-        later = [one for one in pending if any(other not in ends for other in inner[one])]
-        for one in pending:
-            if one not in later:
-                ends[one] = known[one].seconds + max((ends[other] for other in inner[one]), default=0.0)
-        if len(later) == len(pending):
-            break
-        pending = later
+    for one in ordered(inner):
+        ends[one] = known[one].seconds + max((ends[other] for other in inner[one]), default=0.0)
     every = known.values()
     return Amounts(
         sum(one.tokens for one in every),
@@ -125,10 +117,11 @@ def _smaller(
     found: Left | None = None
     while not _fits(now := found.tasks if found is not None else tuple(tasks), estimates, done, room):
         better: Left | None = None
+        known, users = {task.id: task for task in now}, _users(now)
         for task in _droppable(now, done, estimates, room):
             if only_optional and not task.optional:
                 continue
-            for out in ({task.id, *_only_for(task.id, now, done)}, {task.id}):
+            for out in ({task.id, *_only_for(task.id, known, users, done)}, {task.id}):
                 left = without(now, out, crew, request=request, number=number)
                 if left is not None and _kept(done, left):
                     better = left
@@ -160,12 +153,15 @@ def _droppable(
 ) -> list[Task]:
     """Unfinished tasks in the order in which they are given up: optional before others, ends of branches before what they
     rest on, dear before cheap, later before earlier."""
-    graph = TaskGraph(tasks)
-    behind = {task.id: len(dependents(tasks, [task.id])) for task in tasks}
+    known = {task.id: task for task in tasks}
+    users = _users(tasks)
     place = {task.id: number for number, task in enumerate(tasks)}
+    behind: dict[str, set[str]] = {}
+    for task_id in reversed(ordered({task.id: task.needs for task in tasks})):
+        behind[task_id] = set(users[task_id]).union(*(behind[user] for user in users[task_id]))
 
     def price(task: Task) -> float:
-        one = need([task, *(graph[other] for other in _only_for(task.id, tasks, done))], estimates)
+        one = need([task, *(known[other] for other in _only_for(task.id, known, users, done))], estimates)
         parts = [
             getattr(one, name) / max(limit, _ROUNDING)
             for name in _WORDS
@@ -174,21 +170,31 @@ def _droppable(
         return max(parts, default=0.0)
 
     last = tasks[-1].id
-    open_ones = [task for task in tasks if task.id not in done and task.id != last and price(task) > 0]
-    return sorted(open_ones, key=lambda t: (not t.optional, behind[t.id], -price(t), -place[t.id]))
+    prices = {task.id: price(task) for task in tasks if task.id not in done and task.id != last}
+    dear = [known[task_id] for task_id, one in prices.items() if one > 0]
+    return sorted(dear, key=lambda t: (not t.optional, len(behind[t.id]), -prices[t.id], -place[t.id]))
 
 
-def _only_for(task_id: str, tasks: Sequence[Task], done: Collection[str]) -> set[str]:
-    """The unfinished tasks whose results only this one uses."""
+def _users(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    """For each task, those that need it."""
+    users: dict[str, list[str]] = {task.id: [] for task in tasks}
+    for task in tasks:
+        for other in task.needs:
+            users[other].append(task.id)
+    return users
+
+
+def _only_for(
+    task_id: str, known: Mapping[str, Task], users: Mapping[str, Sequence[str]], done: Collection[str]
+) -> set[str]:
+    """The unfinished tasks whose results only this one uses, at first or second hand."""
     found = {task_id}
-    grew = True
-    while grew:
-        grew = False
-        for task in tasks:
-            users = [other.id for other in tasks if task.id in other.needs]
-            if task.id not in found and task.id not in done and users and found.issuperset(users):
-                found.add(task.id)
-                grew = True
+    pending = list(known[task_id].needs)
+    while pending:
+        other = pending.pop()
+        if other not in found and other not in done and found.issuperset(users[other]):
+            found.add(other)
+            pending += known[other].needs
     return found - {task_id}
 
 

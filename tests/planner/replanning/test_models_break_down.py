@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -109,7 +109,7 @@ async def test_rules_break_down_what_a_weak_model_could_not_do(gauges: Gauges, r
     whole = Task(
         id="t1", description="What is the level at Aba and the level at Bex?", agent="gauger", expects=SOME
     )
-    parts: dict[str, Callable[..., Any] | Any] = {
+    parts: dict[str, Any] = {
         "model": Planner([], texts=[""]),
         "replanner": Replanner(rules=Rules()),
     }
