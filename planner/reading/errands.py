@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ...tools.text import STOPWORDS, stem, tokens, words
 from ...tools.tool import Tool
-from .filling.filling import about_of, fill
+from .filling.filling import Filled, about_of, fill
 from .filling.parameters import parameters, worded
 from .filling.phrases import Phrase, phrases
 from .linking import linked
@@ -32,18 +32,21 @@ _USUAL = 0.5
 _ALIKE = 0.5
 _ECHO = 0.35
 _LOUD = 0.6
+_NEARLY = 3
+_ALMOST = 0.5
 _DONE = frozenset({"the", "that", "this", "these", "those", "its", "their", "newly"})
 """Words after which a participle tells of something done, and asks for nothing: "the translated text"."""
 
 
 @dataclass(frozen=True)
 class Errand:
-    """One tool asked for in one part of a request. `score` is how well it answers to it."""
+    """One tool asked for in one part of a request. `score` is how well it answers to it, `others` answer nearly as well."""
 
     tool: Tool
     span: Span
     score: float
     after: bool = False
+    others: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,21 @@ def errands(reading: Reading, tools: Sequence[Tool], *, habit: Habit = NO_HABIT)
     wanted = _merged(
         _habitual(_wanted(reading, index, habit.share, found), reading, index, habit), reading, found
     )
-    filled = [(e, fill(e.tool, reading, e.span, found)) for e in wanted]
-    allowed = [
-        (e, f) for e, f in filled if e.tool.effect == "read_only" or (_said(e, reading) and not f.guessed)
-    ]
-    calls = linked(
-        [(e.tool, f, e.after, reading.text[slice(*e.span)]) for e, f in allowed], index.tools, reading, found
-    )
+    allowed = [(e, ways) for e in wanted if (ways := _ways(e, reading, found))]
+    asked = [(ways, e.after, reading.text[slice(*e.span)]) for e, ways in allowed]
+    calls = linked(asked, index.tools, reading, found)
     why = tuple(f"{e.tool.name} fits: “{reading.text[slice(*e.span)].strip(' ,.')[:60]}”" for e, _ in allowed)
     return Errands(tuple(calls), why if calls else (), _known(reading, [e.tool for e, _ in allowed]))
+
+
+def _ways(errand: Errand, reading: Reading, found: Sequence[Phrase]) -> list[tuple[Tool, Filled]]:
+    """The tools that may do an errand, with what its part of the request gives to each, the likeliest first."""
+    ways: list[tuple[Tool, Filled]] = []
+    for tool in (errand.tool, *errand.others):
+        filled = fill(tool, reading, errand.span, found)
+        if tool.effect == "read_only" or (_said(replace(errand, tool=tool), reading) and not filled.guessed):
+            ways.append((tool, filled))
+    return ways
 
 
 @lru_cache(maxsize=64)
@@ -139,6 +148,7 @@ def _wanted(
                 (parts[n if start is None else start].span[0], part.span[1]),
                 scores[best],
                 part.after,
+                _others(index, scores, best),
             )
         )
         at.append(best)
@@ -146,6 +156,12 @@ def _wanted(
     if found and told:
         found[-1] = replace(found[-1], span=(found[-1].span[0], parts[told[-1]].span[1]))
     return found
+
+
+def _others(index: Index, scores: Sequence[float], best: int) -> tuple[Tool, ...]:
+    """The tools that answer nearly as well as the best."""
+    ranked = sorted(range(len(scores)), key=lambda n: (-scores[n], n))[: _NEARLY + 1]
+    return tuple(index.tools[n] for n in ranked if n != best and scores[n] >= _ALMOST * scores[best])
 
 
 def _told_before(

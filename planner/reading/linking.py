@@ -27,22 +27,28 @@ _CERTAIN = 2.0
 _LIKELY = 1.5
 _POSSIBLE = 0.4
 
-Asked = tuple[Tool, Filled, bool, str]
-"""A tool, what the request gives to it, whether it comes after the one before, and the words that ask for it."""
+Asked = tuple[Sequence[tuple[Tool, Filled]], bool, str]
+"""Tools that may do it, each with what the request gives to it, whether it comes after what is before, and the words
+that ask for it."""
 
 
 def linked(
     asked: Sequence[Asked], tools: Sequence[Tool], reading: Reading, found: Sequence[Phrase]
 ) -> list[Call]:
     """The calls of what is asked, in order; what the request leaves unsaid is taken from calls before, or from a tool
-    that gives it. What still lacks something is left out."""
+    that gives it. Where a tool still lacks something the next likely one is taken, and where all do, none."""
     calls: list[Call] = []
-    for place, (tool, filled, after, text) in enumerate(asked):
+    for ways, after, text in asked:
         before = tuple(calls[-1:]) if after else ()
-        for args in filled.calls or ({},):
-            given = _completed(tool, dict(args), filled, calls, text, tools, reading, found)
-            if given is not None:
-                calls.append(Call(tool, given, tuple(c for c in before if place)))
+        for tool, filled in ways:
+            made: list[Call] = []
+            for args in filled.calls or ({},):
+                given = _completed(tool, dict(args), filled, (*calls, *made), text, tools, reading, found)
+                if given is not None:
+                    made.append(Call(tool, given, before))
+            if made:
+                calls += made
+                break
     return calls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -53,10 +54,7 @@ def segments(reading: Reading, verbs: frozenset[str]) -> list[Segment]:
     hidden = [m.span() for m in _CONTAINED.finditer(text) if m.end() - m.start() < 0.9 * len(text)]
     opener = _openers(verbs)
     found: list[Segment] = []
-    for start, end in sentences(text):
-        if found and any(s < found[-1].span[1] < e or s < start < e for s, e in hidden):
-            found[-1] = replace(found[-1], span=(found[-1].span[0], end))
-            continue
+    for start, end in _whole(sentences(text), hidden):
         cuts = [start]
         waits = _CONDITION.match(text[start:end].lstrip(" \"'")) is not None
         for match in opener.finditer(text, start, end):
@@ -76,6 +74,17 @@ def segments(reading: Reading, verbs: frozenset[str]) -> list[Segment]:
             *found[: MOST - 1],
             replace(found[MOST - 1], span=(found[MOST - 1].span[0], found[-1].span[1])),
         ]
+    return found
+
+
+def _whole(spans: Sequence[Span], hidden: Sequence[Span]) -> list[Span]:
+    """Sentences, those put together again that were cut within quotation marks or brackets."""
+    found: list[Span] = []
+    for start, end in spans:
+        if found and any(s < found[-1][1] < e or s < start < e for s, e in hidden):
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
     return found
 
 
