@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crewgraph import Task
-from crewgraph.runtime.errors import TaskFailed, ToolError
+from crewgraph.runtime.errors import StepInDoubt, TaskFailed, ToolError
 from crewgraph.runtime.events import PlanMade, TaskFinished
 from crewgraph.runtime.policy import Condition
 from crewgraph.runtime.store import open_store
@@ -89,6 +89,15 @@ async def test_what_certainly_did_not_happen_may_be_tried_again(gauges: Gauges, 
     came = await runs.run(gauges.crew(), [filed, answer("t1")])
     assert "The report on Aba is filed." in came.answer
     assert gauges.done["file_report", "Aba"] == 1
+
+
+async def test_what_may_have_happened_is_left_to_a_person(gauges: Gauges, runs: Runs) -> None:
+    gauges.breaks("file_report", "Aba", ConnectionError("connection reset"))
+    filed = Task(id="t1", description="report", agent="gauger", tool="file_report", args={"place": "Aba"})
+    came = await runs.run(gauges.crew(), [filed, at("t2", "Cam"), answer("t1", "t2")])
+    assert isinstance(came.error, StepInDoubt)
+    assert len(came.plans) == 1
+    assert gauges.calls["file_report", "Aba"] == 1
 
 
 async def test_the_same_ids_and_content_stay_where_nothing_is_affected(gauges: Gauges, runs: Runs) -> None:
