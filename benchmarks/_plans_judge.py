@@ -256,9 +256,11 @@ def _try(task: Task, crew: Crew, values: dict[str, Any], open_: dict[tuple[str, 
                 here = {**known, "item": entry} if task.each is not None else known
                 _take(tool, filled(task.args, here))
             open_.pop(key, None)
-        except (Missing, ValidationError) as error:
+        except Missing as error:
             if key in open_:
-                open_[key] = str(error)[:200] or "does not fit"
+                open_[key] = str(error) or "does not fit"
+        except ValidationError as error:
+            _still(task, error, open_)
     key = (task.id, "expects")
     try:
         own = {"result": _one(values, task)}
@@ -279,6 +281,25 @@ def _try(task: Task, crew: Crew, values: dict[str, Any], open_: dict[tuple[str, 
             open_[key] = str(error)
         return None
     return held
+
+
+def _still(task: Task, error: ValidationError, open_: dict[tuple[str, str], str]) -> None:
+    """Keep which arguments have not fitted in any try yet. That all fit in the same try, where they refer to results, is
+    luck, and is not asked for."""
+    key = (task.id, "args")
+    if key not in open_:
+        return
+    wrong = {str(problem["loc"][0]) for problem in error.errors(include_url=False) if problem["loc"]}
+    luck = task.each is not None or bool(list(found_in(task.args)))
+    if not luck:
+        open_[key] = str(error)[:200]
+        return
+    before = open_[key].removeprefix("not yet: ").split(", ") if open_[key].startswith("not yet: ") else None
+    left = wrong if before is None else wrong & set(before)
+    if left:
+        open_[key] = f"not yet: {', '.join(sorted(left))}"
+    else:
+        open_.pop(key)
 
 
 def _one(values: Mapping[str, Any], task: Task) -> Any:
