@@ -7,7 +7,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any
 
-PATIENCE = 0.002
+PATIENCE = 0.001
 """So many real seconds a thread has to answer, each time before the clock is moved on."""
 
 

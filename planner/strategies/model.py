@@ -14,7 +14,6 @@ from ...runtime.context import RunContext
 from ...runtime.errors import InvalidPlan, ModelError
 from ..asked import Asked
 from ..plan import Finding, Plan, listed
-from .written.schema import MOST_TASKS
 from .written.sheet import Sheet
 
 REPAIRS = 2
@@ -23,14 +22,14 @@ REPAIRS = 2
 
 @dataclass(frozen=True)
 class ModelStrategy:
-    """Plans by one model: at most `most` tasks, told `repairs` times what is wrong with them.
+    """Plans by one model, which is told `repairs` times what is wrong: at most `most` tasks (None: 8, 12 where it is trusted).
 
     Where an earlier plan has to be changed (`asked.so_far`), the tasks that are done come first in the plan, as they are.
     """
 
     client: ModelClient
     repairs: int = REPAIRS
-    most: int = MOST_TASKS
+    most: int | None = None
 
     async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
         """A checked plan written by the model.

@@ -24,7 +24,6 @@ from .written.items import first_number
 from .written.lines import calls_in, line_of
 from .written.offers import Offers
 from .written.prompt import changing, question, system
-from .written.schema import MOST_TASKS
 from .written.sheet import Sheet
 
 _RULES = """You plan work for a crew. Break the request into the fewest tool calls that together answer it, one a line:
@@ -39,11 +38,12 @@ _TOKENS_A_LINE = 70
 
 @dataclass(frozen=True)
 class ReWOO:
-    """Plans by one model in plain text: at most `most` calls, told `repairs` times what is wrong with them."""
+    """Plans by one model in plain text, which is told `repairs` times what is wrong: at most `most` calls (None: 8, 12 where
+    it is trusted)."""
 
     client: ModelClient
     repairs: int = REPAIRS
-    most: int = MOST_TASKS
+    most: int | None = None
 
     async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
         """A checked plan, read from what the model wrote.
@@ -56,7 +56,7 @@ class ReWOO:
         messages = self._messages(sheet)
         findings: list[Finding] = []
         for attempt in range(self.repairs + 1):
-            request = ModelRequest(tuple(messages), max_tokens=_TOKENS_A_LINE * (self.most + 1))
+            request = ModelRequest(tuple(messages), max_tokens=_TOKENS_A_LINE * (sheet.longest + 1))
             try:
                 reply = await ask_model(ctx, self.client, request)
             except ModelError as error:
@@ -93,7 +93,7 @@ class ReWOO:
     def _read(self, sheet: Sheet, text: str) -> tuple[Sequence[Task], list[Finding]]:
         """The tasks that the text speaks of, and what is wrong with them."""
         start = first_number(sheet.kept)
-        items, findings = calls_in(text, sheet.asked.crew, sheet.kept, start, self.most)
+        items, findings = calls_in(text, sheet.asked.crew, sheet.kept, start, sheet.longest)
         if findings:
             return (), findings
         return sheet.tasks(items)

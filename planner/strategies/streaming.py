@@ -27,7 +27,6 @@ from .model import REPAIRS, ModelStrategy
 from .strategy import Seen
 from .written.elements import Elements
 from .written.items import Unreadable, items_of
-from .written.schema import MOST_TASKS
 from .written.sheet import Sheet
 
 
@@ -37,7 +36,7 @@ class StreamingStrategy:
 
     client: ModelClient
     repairs: int = REPAIRS
-    most: int = MOST_TASKS
+    most: int | None = None
 
     async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
         """The plan as a whole, for whoever wants to see it before anything is done. Raises as `ModelStrategy.plan` does."""

@@ -29,7 +29,8 @@ _MAX_EXAMPLES = 3
 _RULES = """You plan work for a crew. Break the request into the fewest tasks that together answer it. Each task calls one tool.
 Tasks are called t1, t2, … in the order in which you write them, and a task starts as soon as the results that it names are
 there. Where an argument is the result of an earlier task, write "$t1", or "$t1.field" for one field of it. Such a reference
-is a whole argument, never a part of a text. The answer itself is written afterwards from all results: plan no task for it."""
+is a whole argument, never a part of a text. The answer itself is written afterwards from all results: plan no task for it.
+A plan is written as {"tasks":[{"tool":"its name","args":{"argument":"value"}}]}."""
 _ASK = "Write the plan as JSON."
 
 

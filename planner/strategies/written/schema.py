@@ -29,7 +29,8 @@ from .offers import Offers, offers_of
 from .results import entry, in_entry, kind_of, list_of, lists, paths
 
 MOST_TASKS = 8
-"""A model writes at most so many tasks at once, unless it is told otherwise."""
+MOST_TRUSTED = 12
+"""A model writes at most so many tasks at once, unless it is told otherwise; one that has shown that it can plan, so many."""
 
 _MAX_OPTIONS = 40
 _MAX_REFERENCES = 60
@@ -152,7 +153,7 @@ class _Form:
                 found += self._several(tool, place)
         if self.offers.words:
             found.append(self._in_words(place))
-        return found
+        return [self._shared(form) for form in found]
 
     def _call(self, tool: Tool, place: int, entries: Sequence[Any] | None) -> dict[str, Any] | None:
         """A call of a tool, with `entries` for each of a list; None where it cannot stand here."""

@@ -17,7 +17,7 @@ from ...reading.shortlist import shortlist
 from .items import Unreadable, answer_task, first_number, items_of, task_of
 from .offers import Offers, offers_of
 from .prompt import changing, examples, question, standing, system
-from .schema import MOST_TASKS, maps, plan_schema
+from .schema import MOST_TASKS, MOST_TRUSTED, maps, plan_schema
 
 MAX_TOOLS = 16
 """Of larger crews, so many tools are shown to a model, those nearest to the request."""
@@ -28,10 +28,13 @@ _TOKENS_BESIDE = 100
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a model is given, and what it may write on it. `kept` are tasks of an earlier plan whose results stand."""
+    """What a model is given, and what it may write on it: at most `most` tasks (None: 8, and 12 where it is trusted).
+
+    `kept` are tasks of an earlier plan whose results stand.
+    """
 
     asked: Asked
-    most: int = MOST_TASKS
+    most: int | None = None
     bounded: bool = True
     tools: tuple[Tool, ...] = field(init=False)
     kept: tuple[Task, ...] = field(init=False)
@@ -45,6 +48,11 @@ class Sheet:
         object.__setattr__(self, "tools", tuple(offered(asked)))
         object.__setattr__(self, "kept", tuple(answered))
         object.__setattr__(self, "offers", offers_of(asked.request, asked.budget, words=asked.trusted))
+
+    @property
+    def longest(self) -> int:
+        """How many tasks a plan may have."""
+        return self.most or (MOST_TRUSTED if self.asked.trusted else MOST_TASKS)
 
     @property
     def blank(self) -> bool:
@@ -68,7 +76,7 @@ class Sheet:
         """The call of the model, whose reply goes on behind the tasks that are `given`."""
         return ModelRequest(
             tuple(messages),
-            max_tokens=_TOKENS_BESIDE + _TOKENS_A_TASK * self.most,
+            max_tokens=_TOKENS_BESIDE + _TOKENS_A_TASK * self.longest,
             schema=self.schema(given),
         )
 
@@ -83,7 +91,7 @@ class Sheet:
             earlier=asked.earlier,
             budget=asked.budget,
             words=self.offers.words,
-            most=self.most,
+            most=self.longest,
             bounded=self.bounded,
         )
 

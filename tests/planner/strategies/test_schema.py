@@ -138,7 +138,7 @@ def test_what_may_be_left_out_is_offered_where_the_request_speaks_of_it(
     plain = places(plan_schema(shop, "What does a pen cost?"))
     assert set(plain["3 price"]) == {"tool", "args"}
     body = plan_schema(shop, request_)["$defs"]
-    body = {name: form for name, form in body.items() if name.startswith("task")}
+    body = {name: inlined(form, {"$defs": body}) for name, form in body.items() if name.startswith("task")}
     required = [v["required"] for form in body.values() for v in form.get("anyOf", [form])]
     assert all(names == ["tool", "args"] for names in required)
 
@@ -249,7 +249,7 @@ def test_places_that_offer_the_same_share_one_definition() -> None:
 
     crew = Crew([Agent("a", "b", tools=[say])])
     schema = plan_schema(crew, "Say it")
-    assert list(schema["$defs"]) == ["task1"]
+    assert [name for name in schema["$defs"] if name.startswith("task")] == ["task1"]
     assert schema["properties"]["tasks"] == {
         "type": "array",
         "items": {"$ref": "#/$defs/task1"},
