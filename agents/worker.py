@@ -68,7 +68,7 @@ class CrewWorker:
         A figure that went into a comparison is not stated again beside it.
         """
         known = {other: self._task(other, ctx) for other in ctx.results}
-        used = {need for t in known.values() if t.tool for need in t.needs}
+        used = {need for t in known.values() if t.tool for need in t.refers_to}
         stated: list[Stated] = []
         written: list[str] = []
         for need, result in ctx.results.items():

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from ..agents.crew import Crew
 from ..runtime.context import RunContext
-from ..runtime.errors import InvalidPlan
+from ..runtime.errors import InvalidInput, InvalidPlan
+from ..runtime.events import PlanMade
+from ..runtime.graph import Task
+from ..runtime.journalling.row import decode
 from .asked import Asked
 from .checking.checker import check
 from .checking.securing import secure
 from .estimating.affordable import cheapest, over_budget
-from .estimating.estimate import added_up, estimate, measured, with_seconds
-from .estimating.measures import NOTHING_KNOWN, Known, guess
-from .plan import Estimate, Finding, Plan, listed, wrong
+from .estimating.estimate import added_up, estimate, with_seconds
+from .estimating.measures import NOTHING_KNOWN, Measures, guess
+from .plan import Estimate, Finding, Plan, TaskEstimate, listed, wrong
 from .services import Services
 
 
@@ -35,14 +40,8 @@ class Clearing:
         """
         secured = secure(plan.tasks, asked.crew, risky=asked.crew.risky, said=_said(asked))
         findings = [*plan.findings, *secured.findings]
-        tasks, thought = secured.tasks, None
-        known = None
-        if self.services.measures is not None or self.ctx.replaying:
-            known = await measured(self.ctx, asked.crew, self.services.measures or _nowhere)
-        if known is not None or not self.ctx.replaying:
-            thought = estimate(tasks, asked.crew, known or NOTHING_KNOWN)
-            if known is not None:
-                tasks = with_seconds(tasks, thought)
+        thought = await self._thought(secured.tasks, asked.crew)
+        tasks = secured.tasks if thought is None else with_seconds(secured.tasks, thought)
         findings += check(tasks, asked.crew, budget=asked.budget)
         if not wrong(findings) and thought is not None:
             cleared = self._within(plan.model_copy(update={"tasks": tasks}), thought, findings, asked)
@@ -52,6 +51,20 @@ class Clearing:
             raise InvalidPlan(f"No valid plan could be made: {listed(wrong(findings))}")
         return plan.model_copy(update={"tasks": tasks, "findings": _once(findings), "estimate": thought})
 
+    async def _thought(self, tasks: Sequence[Task], crew: Crew) -> Estimate | None:
+        """What the tasks are thought to take. A replay takes what was thought then, for more is known by now."""
+        if not self.ctx.replaying:
+            known = (
+                await self.services.measures(crew) if self.services.measures is not None else NOTHING_KNOWN
+            )
+            return _estimated(tasks, crew, known)
+        plans = self.ctx.journal.plans
+        told = cast(PlanMade, decode(plans[0])).estimate if plans else None
+        if told is None:
+            return None
+        then = Estimate.model_validate(told).tasks
+        return _added_up(tasks, crew, {task.id: then.get(task.id) or guess(task, crew) for task in tasks})
+
     def changed(self, plan: Plan, asked: Asked) -> Plan:
         """A plan in the place of another one, as it may be carried out. Nobody is asked again what past runs took.
 
@@ -59,10 +72,12 @@ class Clearing:
             InvalidPlan: the checker refuses it.
         """
         secured = secure(plan.tasks, asked.crew, risky=asked.crew.risky, said=_said(asked))
-        findings = [*plan.findings, *secured.findings, *check(secured.tasks, asked.crew)]
+        before = asked.so_far
+        done = {task.id: task for task in plan.tasks if before is not None and task.id in before.results}
+        tasks = tuple(done.get(task.id, task) for task in secured.tasks)  # what is done waits for nothing any more
+        findings = [*plan.findings, *secured.findings, *check(tasks, asked.crew)]
         if wrong(findings):
             raise InvalidPlan(f"No valid plan could be made: {listed(wrong(findings))}")
-        before = asked.so_far
         thought = None
         if before is not None and before.estimate is not None:
             alike = {
@@ -74,10 +89,10 @@ class Clearing:
                 task.id: before.estimate.tasks.get(task.id)
                 or alike.get(task.tool or task.agent)
                 or guess(task, asked.crew)
-                for task in secured.tasks
+                for task in tasks
             }
-            thought = added_up(secured.tasks, asked.crew, taken)
-        update = {"tasks": secured.tasks, "findings": _once(findings), "estimate": thought}
+            thought = added_up(tasks, asked.crew, taken)
+        update = {"tasks": tasks, "findings": _once(findings), "estimate": thought}
         return plan.model_copy(update=update)
 
     def _within(self, plan: Plan, thought: Estimate, findings: list[Finding], asked: Asked) -> Plan | None:
@@ -90,7 +105,8 @@ class Clearing:
                 return None
             kept = {task.id for task in fewer}
             out = tuple(task for task in plan.tasks if task.id not in kept)
-            thought = added_up(fewer, asked.crew, thought.tasks)
+            # What was left out stays known, so that a replay leaves out the same.
+            thought = added_up(fewer, asked.crew, thought.tasks).model_copy(update={"tasks": thought.tasks})
             lost = tuple(
                 f"{task.description or task.id} (left out to stay within the budget)" for task in out
             )
@@ -103,8 +119,20 @@ class Clearing:
         return plan.model_copy(update={"findings": _once(findings), "estimate": thought})
 
 
-async def _nowhere(crew: Crew) -> Known:
-    raise AssertionError("a replay reads what past runs took from the journal")
+def _added_up(tasks: Sequence[Task], crew: Crew, taken: Mapping[str, TaskEstimate]) -> Estimate | None:
+    """None where the tasks are no graph, which the checker says."""
+    try:
+        return added_up(tasks, crew, taken)
+    except InvalidInput:
+        return None
+
+
+def _estimated(tasks: Sequence[Task], crew: Crew, measures: Measures) -> Estimate | None:
+    """None where the tasks are no graph."""
+    try:
+        return estimate(tasks, crew, measures)
+    except InvalidInput:
+        return None
 
 
 def _said(asked: Asked) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 from ..agents.aptitude import Aptitude
 from ..agents.crew import Crew
 from ..agents.model import Message, ModelClient
 from ..agents.worker import CrewWorker
+from ..runtime.budget import Budget
 from ..runtime.context import RunContext
 from ..runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, Suspended, TaskFailed
 from ..runtime.events import PlanMade, RunCancelled, RunErred, RunFinished, RunPaused, RunStarted
@@ -37,7 +39,8 @@ class Orchestrator:
     """Carries requests out with one crew on one model. `probe` finds out what that model can be trusted with.
 
     Without `hands`, tasks are carried out in this process, at most `limit` of a run at once: many, for an engine keeps its
-    own line, and calls that are held back here only leave it idle. `services` are what planning may use beside the model.
+    own line, and calls that are held back here only leave it idle. `services` are what planning may use beside the model,
+    `budget` what plans have to fit (left out: what the run may use).
     """
 
     crew: Crew
@@ -47,6 +50,7 @@ class Orchestrator:
     limit: int = 64
     hands: Hands | None = None
     services: Services = field(default=NO_SERVICES)
+    budget: Budget | None = None
 
     async def plan(self, request: str, ctx: RunContext, history: Sequence[Message] = ()) -> PlanMade:
         """The plan for a request, whole and checked, not carried out."""
@@ -55,7 +59,8 @@ class Orchestrator:
         return _made(await planner.plan(asked, ctx), asked)
 
     def _planner(self, ctx: RunContext) -> Planner:
-        return Planner(self.crew, self.client, lambda: self._aptitude(ctx), self.mode, self.services)
+        aptitude = partial(self._aptitude, ctx)
+        return Planner(self.crew, self.client, aptitude, self.mode, self.services, self.budget)
 
     async def _aptitude(self, ctx: RunContext) -> Aptitude:
         """A journalled step, so that a replay trusts the model just as far."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from ..agents.aptitude import Aptitude
 from ..agents.crew import Crew
 from ..agents.model import Message, ModelClient
+from ..runtime.budget import Budget
 from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan
 from ..runtime.events import PlanMade
@@ -39,17 +40,21 @@ _BY_MODELS = frozenset({"model", "stream", "stepwise", "rewoo", "recalled"})
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans for one crew on one model. `aptitude` tells what the model can be trusted with; it is asked once."""
+    """Plans for one crew on one model. `aptitude` tells what the model can be trusted with; it is asked once. `budget` is
+    what plans have to fit, left out what the run may use: a replay may use anything, and plans as it did then.
+    """
 
     crew: Crew
     client: ModelClient
     aptitude: Callable[[], Awaitable[Aptitude]]
     mode: Mode = "auto"
     services: Services = field(default=NO_SERVICES)
+    budget: Budget | None = None
 
     async def asked(self, request: str, ctx: RunContext, history: Sequence[Message] = ()) -> Asked:
         """The request with all that is known of it before it is planned: what it is, who may plan it, plans like it."""
-        asked = Asked(self.crew, request, history=tuple(history), budget=ctx.meter.budget)
+        budget = self.budget or ctx.meter.budget
+        asked = Asked(self.crew, request, history=tuple(history), budget=budget)
         asked = replace(asked, intent=await self._intent(asked, ctx))
         if self.crew.tasks or self._own is not None or asked.intent.kind in _PLANLESS or self.mode == "rules":
             return asked

@@ -357,8 +357,8 @@ async def replay_over(ctx: RunContext, crew: Crew, client: ModelClient) -> Outco
     """
     record = ctx.journal.record
     assert record is not None, "a run that is replayed was kept, by a store or in a file"
-    planner, _, history = options_of(record)
-    orchestrator = Orchestrator(crew, client, _no_quiz, planner)
+    planner, budget, history = options_of(record)
+    orchestrator = Orchestrator(crew, client, _no_quiz, planner, budget=budget)
     with to_its_end(ctx):
         finished = await orchestrator.carry_out(record.request, ctx, history=history)
     return _outcome(record.id, record.thread_id, finished)

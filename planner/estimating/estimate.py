@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ...agents.crew import Crew
-from ...runtime.context import RunContext
 from ...runtime.graph import Reference, Task, TaskGraph
 from ..plan import Estimate, TaskEstimate
-from .measures import NOTHING_KNOWN, Known, Measured, Measures, rounded, tool_of
+from .measures import NOTHING_KNOWN, Measures, rounded, tool_of
 
 STEP = "measures"
 """Name of the journalled step by which a run knows what past runs took."""
@@ -77,21 +76,6 @@ def with_seconds(tasks: Sequence[Task], estimate: Estimate) -> tuple[Task, ...]:
     )
 
 
-async def measured(ctx: RunContext, crew: Crew, gather: Callable[[Crew], Awaitable[Known]]) -> Known | None:
-    """What past runs took, for a plan that is made in this run: a journalled step, so that a replay reads it back.
-
-    None in the replay of a run that was planned without it: fill nothing in there (see `with_seconds`), or the plan
-    would be another one.
-    """
-    if ctx.replaying and not any(key == STEP for key in _steps_of_planning(ctx)):
-        return None
-
-    async def look() -> dict[str, Measured]:
-        return dict((await gather(crew)).about(crew).by)
-
-    return Known(await ctx.step(STEP, look, inputs={}, returns=dict[str, Measured]))
-
-
 def entries(task: Task, tasks: Sequence[Task]) -> int:
     """How often a task is done: once, or once for each of its list, as far as that is known before it is run."""
     known = listed_entries(task, tasks)
@@ -133,9 +117,3 @@ def _rounds(task: Task, count: int, crew: Crew) -> int:
     tool = tool_of(task, crew)
     limits = [crew.agent(task.agent).limit, tool.limit if tool is not None else None]
     return math.ceil(count / min((limit for limit in limits if limit is not None), default=count))
-
-
-def _steps_of_planning(ctx: RunContext) -> list[str]:
-    from ...runtime.journalling.row import fields
-
-    return [str(fields(row).get("name")) for _, row in ctx.journal.steps.known("")]

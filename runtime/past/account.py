@@ -149,6 +149,11 @@ def total(parts: Iterable[Spent]) -> Spent:
     return Spent(steps, tokens, calls, money, round(seconds, 6))
 
 
+def _as_done(task: Task) -> Task:
+    """The task without what was only thought of it, which changes nothing of what it comes to."""
+    return task if task.expected_seconds is None else task.model_copy(update={"expected_seconds": None})
+
+
 def _take(run: Account, seq: int, event: Event) -> None:
     match event:
         case StepIntended() | StepFinished() | StepErred() | Asked() | Answered():
@@ -166,11 +171,11 @@ def _take(run: Account, seq: int, event: Event) -> None:
             task.state, task.error = "skipped", event.because
         case PlanMade():
             for planned in event.tasks:
-                run.task(planned.id).planned = planned
+                run.task(planned.id).planned = _as_done(planned)
         case TasksAdded():
             for planned in event.tasks:
                 task = run.task(planned.id)
-                task.planned, task.added_by = planned, event.task_id
+                task.planned, task.added_by = _as_done(planned), event.task_id
             for waiting in event.then:
                 run.task(waiting).also_waits_for += [planned.id for planned in event.tasks]
         case RunStarted():

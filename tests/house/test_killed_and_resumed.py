@@ -36,7 +36,7 @@ def effects(home: Path) -> list[str]:
 async def finished(home: Path) -> list[str]:
     async with open_store(home / "crewgraph.db") as store:
         events = await store.events((await store.find_run("last")).id)
-        steps = [e for e in events if isinstance(e, StepFinished) and e.name not in ("tool:compare", "measures")]
+        steps = [e for e in events if isinstance(e, StepFinished) and e.name != "tool:compare"]
         return [(e.output or {}).get("label", "model") for e in steps]  # type: ignore[union-attr]
 
 

@@ -11,10 +11,9 @@ from pydantic import JsonValue
 
 from crewgraph import Agent, Crew, Task, tool
 from crewgraph.agents.aptitude import Aptitude
-from crewgraph.agents.crew import Crew as AnyCrew
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.planner.estimating.comparison import compare
-from crewgraph.planner.estimating.estimate import estimate, measured
+from crewgraph.planner.estimating.estimate import estimate
 from crewgraph.planner.estimating.measures import NOTHING_KNOWN, Known, Measured, of_agent, of_tool
 from crewgraph.planner.orchestrator import Orchestrator
 from crewgraph.planner.plan import Estimate
@@ -183,37 +182,6 @@ async def test_the_store_is_not_asked_again_for_a_while(tmp_path: Path) -> None:
         assert first is second is await work(CREW)
         now = FRESH_SECONDS + 1
         assert (await work(CREW)).by
-
-
-async def test_a_replay_reads_back_what_was_known_when_the_run_was_planned(tmp_path: Path) -> None:
-    then = Known({of_tool("look"): Measured(3, 1.5), of_tool("not of this crew"): Measured(1, 1.0)})
-
-    async def gather(_: AnyCrew) -> Known:
-        return then
-
-    async def never(_: AnyCrew) -> Known:
-        raise AssertionError("a replay asks for nothing")
-
-    async with open_store(tmp_path / "runs.db") as store:
-        async with await store.create_run("looking", "?") as journal:
-            ctx = RunContext(journal)
-            await ctx.emit(RunStarted(crew="looking", request="?"))
-            live = await measured(ctx, CREW, gather)
-            await ctx.emit(RunFinished(answer="!"))
-            run_id = journal.run_id
-        again = await measured(await open_replay(store, run_id), CREW, never)
-    assert live == again == Known({of_tool("look"): Measured(3, 1.5)})
-    assert again is not None
-    assert isinstance(next(iter(again.by.values())), Measured)
-
-
-async def test_a_run_that_was_planned_without_measures_replays_without_them(tmp_path: Path) -> None:
-    async def never(_: AnyCrew) -> Known:
-        raise AssertionError("a replay asks for nothing")
-
-    async with open_store(tmp_path / "runs.db") as store:
-        await done(store, [(CREW.tasks[0], 1.0, 0, [])])
-        assert await measured(await open_replay(store, "last"), CREW, never) is None
 
 
 async def test_a_run_replays_the_same_whatever_has_been_measured_since(tmp_path: Path) -> None:
