@@ -32,6 +32,8 @@ _USUAL = 0.5
 _ALIKE = 0.5
 _ECHO = 0.35
 _LOUD = 0.6
+_COMMON = 1.0
+_WANTED = 0.4
 _NEARLY = 3
 _ALMOST = 0.5
 _DONE = frozenset({"the", "that", "this", "these", "those", "its", "their", "newly"})
@@ -217,6 +219,9 @@ def _graded(
     """How well each tool answers to one part; what was spoken of before is still in the air."""
     act = acts_of([w for w in parts[at] if w in reading.words_of.acting][:1])
     said = weighed(parts[at], index)
+    for word in parts[at]:
+        for kind in reading.words_of.wants.get(word, ()):
+            said.setdefault(kind, _WANTED)
     scores = index.scores(said, act)
     air = {
         token: weight
@@ -248,7 +253,7 @@ def _besides(
         names = {
             t
             for t in index.named[n]
-            if t not in STOPWORDS and (len(index.tools) < 6 or index.rarity.get(t, 0.0) > 1.0)
+            if t not in STOPWORDS and (len(index.tools) < 3 or index.rarity.get(t, 0.0) > _COMMON)
         } - acts
         fresh = (names & said) - taken
         if (

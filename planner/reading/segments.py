@@ -54,7 +54,7 @@ def segments(reading: Reading, verbs: frozenset[str]) -> list[Segment]:
     hidden = [m.span() for m in _CONTAINED.finditer(text) if m.end() - m.start() < 0.9 * len(text)]
     opener = _openers(verbs)
     found: list[Segment] = []
-    for start, end in _whole(sentences(text), hidden):
+    for start, end in _whole(sentences(reading.text), hidden):
         cuts = [start]
         waits = _CONDITION.match(text[start:end].lstrip(" \"'")) is not None
         for match in opener.finditer(text, start, end):

@@ -24,9 +24,9 @@ _FORMS = tuple(
         r"(?<!\d)(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})(?!\d)",
         r"(?<!\d)(?P<d>\d{1,2})[-.](?P<m>\d{1,2})[-.](?P<y>\d{4})(?!\d)",
         r"(?<!\d)(?P<y>\d{4})\s*年\s*(?P<m>\d{1,2})\s*月\s*(?P<d>\d{1,2})\s*[日号]",
-        rf"\b{_MONTH.format('m')}\s+{_DAY.format('d')}(?:\s*,\s*|\s+)(?P<y>\d{{4}})\b",
+        rf"\b{_MONTH.format('m')}\s*{_DAY.format('d')}(?:\s*,\s*|\s+)(?P<y>\d{{4}})\b",
         rf"\b{_DAY.format('d')}\s+(?:of\s+)?{_MONTH.format('m')}(?:\s*,\s*|\s+)(?P<y>\d{{4}})\b",
-        rf"\b{_MONTH.format('m')}\s+{_DAY.format('d')}\b(?!\s*[,/]?\s*\d{{4}})",
+        rf"\b{_MONTH.format('m')}\s*{_DAY.format('d')}\b(?!\s*[,/]?\s*\d{{4}})",
         rf"\b{_DAY.format('d')}\s+(?:of\s+)?{_MONTH.format('m')}\b",
         r"(?<!\d)(?P<m>\d{1,2})\s*月\s*(?P<d>\d{1,2})\s*[日号]",
     )

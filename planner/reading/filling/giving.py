@@ -15,7 +15,7 @@ from .phrases import Phrase, lead_of
 
 _SURE = 2.4
 _ANY = -1.2
-_NEEDED = 2.5
+_NEEDED = 1.2
 _NO = re.compile(r"\b(?:no|not|without|don't|doesn't|exclude|excluding|except|never)\b|不|没有")
 
 
@@ -29,11 +29,10 @@ class _Offer:
     phrase: Phrase | None
 
 
-def _regret(offered: Sequence[_Offer]) -> float:
-    """What a parameter would lose if it did not get the likeliest of what it is offered."""
-    if len(offered) == 1:
-        return offered[0].score + 1.0
-    return offered[0].score - max(offered[1].score, -1.0) + 0.1 * offered[0].score
+def _regret(offered: Sequence[_Offer], least: float) -> float:
+    """What a parameter would lose if it did not get the likeliest of what it is offered; `least` is what nothing is worth."""
+    second = max(offered[1].score, least) if len(offered) > 1 else least
+    return offered[0].score - second + 0.1 * offered[0].score
 
 
 _WAYS = frozenset(
@@ -176,7 +175,12 @@ class Giving:
                 return
             for name in offers:
                 offers[name].sort(key=lambda o: (-o.score + self._stranger(kinds[name], o), o.spans[0]))
-            name = max(offers, key=lambda n: _regret(offers[n]) + (_NEEDED if kinds[n].required else 0.0))
+            name = max(
+                offers,
+                key=lambda n: (
+                    _regret(offers[n], self._least(kinds[n])) + (_NEEDED if kinds[n].required else 0.0)
+                ),
+            )
             chosen = offers.pop(name)[0]
             self.give(kinds[name], chosen.value, chosen.phrase, chosen.score)
             self.spent += chosen.spans
@@ -207,11 +211,15 @@ class Giving:
                 for p in self.evidence.phrases
                 if self.free(p)
             ]
-        least = _ANY if parameter.required else self._enough(parameter)
+        least = self._least(parameter)
         return sorted((o for o in found if o.score >= least), key=lambda o: (-o.score, o.spans[0]))
 
     def _unspent(self, span: Span) -> bool:
         return not any(s < span[1] and span[0] < e for s, e in self.spent)
+
+    def _least(self, parameter: Parameter) -> float:
+        """What must speak for a value at least."""
+        return _ANY if parameter.required else self._enough(parameter)
 
     def _enough(self, parameter: Parameter) -> float:
         if parameter.kind == "list":

@@ -41,6 +41,8 @@ _FORMULA = re.compile(
     r"(?<![\w.])(?:[-(]?\s*)?(?:\d+(?:\.\d+)?\s*\*?\s*)?[a-z](?:\s*(?:\^|\*\*)\s*\d+)?(?:\s*[-+*/^=]\s*(?:\d+(?:\.\d+)?\s*\*?\s*)?(?:[a-z](?:\s*(?:\^|\*\*)\s*\d+)?|\d+(?:\.\d+)?))+(?!\w)"
     r"|(?<![\w.])\d+(?:\.\d+)?\s*\*?\s*[a-z](?:\^|\*\*)\d+(?!\w)"
 )
+_NO_FORMULA = re.compile(r"\s*(?:[a-z]\s*=\s*-?\d+(?:\.\d+)?|[\d.\s]*[a-z]{1,2}/[a-z](?:\^\d)?)\s*$")
+"""One letter and its value, or a unit: "x = 1", "10 m/s^2"."""
 _NAME = re.compile(
     r"(?:[A-Z][\w'’&.-]*[\w]|[A-Z])(?:\s+(?:(?:of|de|la|van|von|du|del)\s+(?:the\s+)?)?(?:[A-Z][\w'’&-]*|\d+(?=\s+[A-Z])))*"
 )
@@ -92,7 +94,11 @@ def phrases(reading: Reading, openers: frozenset[str] = frozenset()) -> tuple[Ph
     take(_listed(text))
     take(Phrase(d, d.span, "date") for d in days(text))
     take(Phrase(c, c.span, "time") for c in clocks(text))
-    take(Phrase(m[0].strip(), m.span(), "formula") for m in _FORMULA.finditer(text) if re.search(r"\d", m[0]))
+    take(
+        Phrase(m[0].strip(), m.span(), "formula")
+        for m in _FORMULA.finditer(text)
+        if re.search(r"\d", m[0]) and not _NO_FORMULA.match(m[0])
+    )
     take(Phrase(m[0], m.span(), "code") for m in _CODE.finditer(text) if not _MEASURE.match(m[0]))
     take(_numbers(reading))
     take(_names(reading, openers))
