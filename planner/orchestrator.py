@@ -93,7 +93,7 @@ class Orchestrator:
                 planned = plan_again(ctx, made)
                 await ctx.emit(planned)
             else:
-                asked = planner.asked_again(request, planned, ctx, history)
+                asked = await planner.asked_again(request, planned, ctx, history)
             return await self._to_the_end(planner, asked, ctx, planned)
         except asyncio.CancelledError:
             await asyncio.shield(ctx.emit(RunCancelled()))

@@ -64,18 +64,24 @@ class Planner:
         asked = replace(asked, aptitude=aptitude, trusted=self.mode != "auto" or aptitude.plans)
         if not asked.trusted:
             return asked
-        from .memory.recalling import examples_for
+        return await self._with_examples(asked, ctx)
 
-        return replace(asked, examples=await examples_for(self.services.memory, request, self.crew, ctx))
-
-    def asked_again(
+    async def asked_again(
         self, request: str, planned: PlanMade, ctx: RunContext, history: Sequence[Message] = ()
     ) -> Asked:
-        """The same, for a plan that an earlier sitting made."""
+        """The same, for a plan that an earlier sitting made. Where that is still being written, so is what it is asked by."""
         kind = cast(Kind, planned.intent or "plan")
         intent = Intent(kind=kind, language=language_of(request))
         trusted = planned.trusted or planned.strategy == "model"
-        return Asked(self.crew, request, intent, tuple(history), budget=ctx.meter.budget, trusted=trusted)
+        budget = self.budget or ctx.meter.budget
+        asked = Asked(self.crew, request, intent, tuple(history), budget=budget, trusted=trusted)
+        return await self._with_examples(asked, ctx) if planned.growing else asked
+
+    async def _with_examples(self, asked: Asked, ctx: RunContext) -> Asked:
+        from .memory.recalling import examples_for
+
+        examples = await examples_for(self.services.memory, asked.request, self.crew, ctx)
+        return replace(asked, examples=examples)
 
     async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
         """A checked plan for a request. One that is refused for its intent has no tasks.
