@@ -94,11 +94,11 @@ def _tool(name: str, entry: Mapping[str, Any], described: Mapping[str, Any], req
 def _parameters(entry: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """Name to description of each parameter, and which are required."""
     given = entry.get("parameters")
-    needed = set(entry.get("required") or ())
+    needed: set[str] = {str(n) for n in entry.get("required") or ()}
     if isinstance(given, list):
         return {str(n): {} for n in given}, needed or {str(n) for n in given}
     if not isinstance(given, Mapping):
-        return {}, set()
+        return {}, needed
     if isinstance(given.get("properties"), Mapping):
         return dict(given["properties"]), set(given.get("required") or ())
     described: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""Scores of plans in words: steps that say nearly the same are one node, matched so that likeness is greatest.
+"""Scores of plans in words: steps that say nearly the same are one node, matched so that as many are as can be.
 
-After the node matching of WorFEval (Qiao et al., Benchmarking Agentic Workflow Generation, 2024): sentence vectors,
-a threshold on their cosine, and a matching of as many steps as can be. Edges count where both ends are matched; WorFEval's own graph
-score is stricter (the largest common connected subgraph), so the figures are not the same.
+After the node matching of WorFEval (Qiao et al., Benchmarking Agentic Workflow Generation, 2024): sentence vectors and a
+threshold on their cosine. Edges count where both ends are matched; WorFEval's own graph score is stricter (the largest
+common connected subgraph), so the figures are not the same.
 """
 
 from __future__ import annotations
