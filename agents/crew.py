@@ -24,7 +24,7 @@ class Crew:
     rules and background: the same bytes at the start of every prompt, which an engine computes only once. `planner` plans
     its requests in a way of the author's own: a `crewgraph.planner.strategies.strategy.Strategy`. `risky` says what
     becomes of calls with an effect that a request has not asked for in so many words: a person is asked first, it is
-    noted, or nothing.
+    noted, or nothing (left out: a person is asked where a model planned them).
 
     Raises:
         InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
@@ -38,7 +38,7 @@ class Crew:
     description: str = ""
     briefing: str = ""
     planner: Any = None
-    risky: Literal["ask", "note", "allow"] = "note"
+    risky: Literal["ask", "note", "allow"] | None = None
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

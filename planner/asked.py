@@ -64,6 +64,11 @@ class Asked:
     aptitude: Aptitude | None = None
 
     @property
+    def said(self) -> str:
+        """All that the user said, in this request and before it."""
+        return "\n".join([*(m.content for m in self.history if m.role == "user"), self.request])
+
+    @property
     def earlier(self) -> str:
         """What the user said last before this request; "" where nothing."""
         return next((m.content for m in reversed(self.history) if m.role == "user"), "")

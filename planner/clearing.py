@@ -14,12 +14,15 @@ from ..runtime.graph import Task
 from ..runtime.journalling.row import decode
 from .asked import Asked
 from .checking.checker import check
+from .checking.risks import Risky
 from .checking.securing import secure
 from .estimating.affordable import cheapest, over_budget
 from .estimating.estimate import added_up, estimate, with_seconds
 from .estimating.measures import NOTHING_KNOWN, Measures, guess
 from .plan import Estimate, Finding, Plan, TaskEstimate, listed, wrong
 from .services import Services
+
+_BY_RULES = frozenset({"rules", "direct", "small_talk", "symbolic", "refused"})
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Clearing:
         Raises:
             InvalidPlan: the checker refuses it, or it does not fit the budget; the message says what would.
         """
-        secured = secure(plan.tasks, asked.crew, risky=asked.crew.risky, said=_said(asked))
+        secured = secure(plan.tasks, asked.crew, risky=risky_of(plan, asked.crew), said=asked.said)
         findings = [*plan.findings, *secured.findings]
         thought = await self._thought(secured.tasks, asked.crew)
         tasks = secured.tasks if thought is None else with_seconds(secured.tasks, thought)
@@ -71,10 +74,12 @@ class Clearing:
         Raises:
             InvalidPlan: the checker refuses it.
         """
-        secured = secure(plan.tasks, asked.crew, risky=asked.crew.risky, said=_said(asked))
+        secured = secure(plan.tasks, asked.crew, risky=risky_of(plan, asked.crew), said=asked.said)
         before = asked.so_far
         done = {task.id: task for task in plan.tasks if before is not None and task.id in before.results}
-        tasks = tuple(done.get(task.id, task) for task in secured.tasks)  # what is done waits for nothing any more
+        tasks = tuple(
+            done.get(task.id, task) for task in secured.tasks
+        )  # what is done waits for nothing any more
         findings = [*plan.findings, *secured.findings, *check(tasks, asked.crew)]
         if wrong(findings):
             raise InvalidPlan(f"No valid plan could be made: {listed(wrong(findings))}")
@@ -105,6 +110,11 @@ class Clearing:
                 return None
             kept = {task.id for task in fewer}
             out = tuple(task for task in plan.tasks if task.id not in kept)
+            # What was left out may have stood between two that must not be side by side.
+            fewer, mended = secure(fewer, asked.crew, risky=risky_of(plan, asked.crew), said=asked.said)
+            findings += [*mended, *check(fewer, asked.crew)]
+            if wrong(findings):
+                return None
             # What was left out stays known, so that a replay leaves out the same.
             thought = added_up(fewer, asked.crew, thought.tasks).model_copy(update={"tasks": thought.tasks})
             lost = tuple(
@@ -117,6 +127,11 @@ class Clearing:
             over = over_budget(thought, asked.budget, fewer, asked.crew)
         findings += over
         return plan.model_copy(update={"findings": _once(findings), "estimate": thought})
+
+
+def risky_of(plan: Plan, crew: Crew) -> Risky:
+    """What becomes of risky calls: as the crew's author says, else a person is asked where a model has planned them."""
+    return crew.risky or ("note" if plan.strategy in _BY_RULES else "ask")
 
 
 def _added_up(tasks: Sequence[Task], crew: Crew, taken: Mapping[str, TaskEstimate]) -> Estimate | None:
@@ -133,10 +148,6 @@ def _estimated(tasks: Sequence[Task], crew: Crew, measures: Measures) -> Estimat
         return estimate(tasks, crew, measures)
     except InvalidInput:
         return None
-
-
-def _said(asked: Asked) -> str:
-    return "\n".join([*(m.content for m in asked.history if m.role == "user"), asked.request])
 
 
 def _once(findings: list[Finding]) -> tuple[Finding, ...]:

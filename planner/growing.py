@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from ..runtime.graph import Task
 from ..runtime.scheduler import Growth, Settle
 from ..runtime.scheduling.ending import Settled
 from .asked import Asked, SoFar
+from .checking.securing import secure
 from .clearing import Clearing
 from .services import Services
 from .strategies.ruled import Rules
@@ -52,14 +53,14 @@ class Grower:
 
         async def tasks(settle: Settle) -> AsyncGenerator[Task, None]:
             by = growing(planned.strategy, self.client)
-            any_given = False
+            done: list[Task] = []
             try:
                 async with aclosing(by.stream(replace(asked, so_far=before), ctx, _Seen(settle))) as stream:
                     async for task in stream:
-                        any_given = True
-                        yield task
+                        done.append(self._secured(task, done, asked))
+                        yield done[-1]
             except InvalidPlan as error:
-                if any_given or mode != "auto":
+                if done or mode != "auto":
                     raise
                 await ctx.note(f"{error} The rules planned instead.")
                 plan = await Clearing(self.services, ctx).cleared(await Rules().plan(asked, ctx), asked)
@@ -67,6 +68,13 @@ class Grower:
                     yield task
 
         return tasks
+
+    def _secured(self, task: Task, before: Sequence[Task], asked: Asked) -> Task:
+        """The task behind those that were given, put in an order with them where it has an effect, and marked if risky."""
+        if not _has_effects(asked):
+            return task
+        risky = asked.crew.risky or "ask"
+        return secure((*before, task), asked.crew, risky=risky, said=asked.said).tasks[-1]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -72,7 +73,11 @@ class Tool:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """JSON schema of the arguments."""
+        """JSON schema of the arguments, a copy of one's own."""
+        return copy.deepcopy(self._parameters)
+
+    @cached_property
+    def _parameters(self) -> dict[str, Any]:
         return self.args.model_json_schema()
 
     def check(self, arguments: Mapping[str, Any]) -> BaseModel:
