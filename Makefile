@@ -28,7 +28,7 @@ $(VENV)/run.done: pyproject.toml constraints.txt
 # What tests and checks need on top.
 $(VENV)/dev.done: $(VENV)/run.done
 	@echo "installing what the tests and checks need"
-	@$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --constraints constraints.txt --group dev --editable ".[engine,cluster,encryption,cache]"
+	@$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --constraints constraints.txt --group dev --editable ".[engine,cluster,encryption,cache,symbolic]"
 	@touch $@
 
 run: $(VENV)/run.done ## Run the first example; make run ASK="your own question" FILE=examples/manual.py
@@ -57,7 +57,7 @@ bench: $(VENV)/dev.done ## Run every benchmark once, quickly
 	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
 
 constraints: ## Write constraints.txt anew from pyproject.toml (versions and hashes, no addresses)
-	@$(BIN)/uv pip compile pyproject.toml --extra engine --extra cluster --extra encryption --extra cache --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra engine --extra cluster --extra encryption --extra cache --extra symbolic --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
 
 clean: ## Remove the environment and what tools left behind

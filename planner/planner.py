@@ -134,10 +134,21 @@ class Planner:
         """
         if self.crew.tasks:
             return None
-        plan = await self._replanner().change(asked, ctx)
+        plan = await self._own_change(asked, ctx) or await self._replanner().change(asked, ctx)
         if plan is None:
             return None
         return Clearing(self.services, ctx).changed(plan, asked)
+
+    async def _own_change(self, asked: Asked, ctx: RunContext) -> Plan | None:
+        """What the crew's own planner makes of a plan that could not be carried out, for as often as plans may be changed."""
+        replanner, so_far = self._replanner(), asked.so_far
+        if self._own is None or so_far is None or so_far.changes >= replanner.limit:
+            return None
+        try:
+            return await self._own.plan(asked, ctx)
+        except InvalidPlan as error:
+            await ctx.note(f"The crew's own planner has no other plan: {error}")
+            return None
 
     def guarded(self, worker: Worker, ctx: RunContext, planned: PlanMade) -> Worker:
         """The worker, watched for a rest of the plan that does not fit the budget any more."""
