@@ -16,7 +16,7 @@ from ...tools.text import STOPWORDS, stem, tokens, words
 from ...tools.tool import Tool
 from .filling.filling import Filled, about_of, fill
 from .filling.parameters import parameters, worded
-from .filling.phrases import Phrase, phrases
+from .filling.phrases import LONGEST, Phrase, phrases
 from .linking import linked
 from .reading import Reading, Span
 from .segments import Segment, segments
@@ -76,8 +76,10 @@ def errands(reading: Reading, tools: Sequence[Tool], *, habit: Habit = NO_HABIT)
     """The calls that a request asks of these tools; none where it speaks of none.
 
     `habit` is what requests like this one needed: it tells between tools that the words name alike, and adds what
-    nearly all of them needed though nobody says it.
+    nearly all of them needed though nobody says it. Of a very long request the beginning counts.
     """
+    if len(reading.text) > LONGEST:
+        reading = Reading(reading.request[:LONGEST])
     index = index_of(tuple(tools))
     found = phrases(reading, openers(index.tools))
     wanted = _merged(

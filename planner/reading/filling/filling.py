@@ -16,7 +16,7 @@ from ..reading import Reading, Span
 from .evidence import Evidence
 from .giving import Giving
 from .parameters import Parameter, parameters, worded
-from .phrases import Phrase, places, plain_value, wider
+from .phrases import LONGEST, Phrase, phrases, places, plain_value, wider
 
 MAX_CALLS = 12
 """One part of a request never becomes more than so many calls of one tool."""
@@ -131,9 +131,7 @@ def candidates(tool: Tool, request: str) -> dict[str, list[Any]]:
 
     For whoever chooses among them: a model under a schema, or a person.
     """
-    from .phrases import phrases
-
-    reading = Reading(request)
+    reading = Reading(request[:LONGEST])
     found = phrases(reading, reading.words_of.verbs)
     whole = (0, len(reading.text))
     evidence = Evidence(

@@ -19,6 +19,9 @@ from ..lexicon import Lexicon
 from ..reading import Reading, Span, Word
 from .dates import Clock, Day, clocks, days
 
+LONGEST = 4_000
+"""Characters of a request that are read for free values: what is longer is a text, and no errand."""
+
 Sort = Literal["quoted", "name", "place", "number", "date", "time", "code", "formula", "list", "words"]
 
 _QUOTED = re.compile(

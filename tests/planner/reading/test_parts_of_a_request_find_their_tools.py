@@ -179,3 +179,11 @@ def test_any_request_makes_a_valid_plan(text: str) -> None:
     tools = [translate, send_message, search_ticket, book_ticket, humidity, temperature]
     crew = Crew([Agent("clerk", "Do what guests ask.", tools=tools)], name="desk")
     assert wrong(check(by_rules(crew, text).tasks, crew)) == []
+
+
+@pytest.mark.parametrize(
+    "piece", ["What is the temperature in Oslo? ", "a, B c 5 and ", "x^2+", "1 ", "气温", "'\""]
+)
+def test_a_request_of_a_hundred_thousand_characters_is_planned(desk: Crew, piece: str) -> None:
+    request = (piece * (100_000 // len(piece) + 1))[:100_000]
+    assert len(calls(desk, request)) <= 24
