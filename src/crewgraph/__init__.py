@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from .agents.crew import Crew
     from .agents.model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
     from .runtime.budget import Budget
-    from .runtime.stepping.doubt import DidNotHappen, Happened, StillUnknown
-    from .runtime.errors import CrewgraphError
+    from .runtime.errors import CrewgraphError, ToolError
     from .runtime.events import Answer
     from .runtime.graph import Task, TaskGraph, TaskResult
     from .runtime.policy import Allowance, Condition, Retry
+    from .runtime.stepping.doubt import DidNotHappen, Happened, StillUnknown
     from .serving.doors import run, run_sync
     from .serving.house import House, Outcome
     from .serving.settings import Settings
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from .tools.builtin.table import Column, Table
     from .tools.effects import IdempotencyKey
     from .tools.knowledge.documents import Documents
+    from .tools.planning import Action, Traits
     from .tools.tool import Tool, tool
     from .tools.values import Fact
 
 __version__ = "0.2.0"
 
 _HOMES = {
+    "Action": "tools.planning",
     "Agent": "agents.agent",
     "Allowance": "runtime.policy",
     "Answer": "runtime.events",
@@ -59,6 +61,8 @@ _HOMES = {
     "TaskGraph": "runtime.graph",
     "TaskResult": "runtime.graph",
     "Tool": "tools.tool",
+    "ToolError": "runtime.errors",
+    "Traits": "tools.planning",
     "Usage": "agents.model",
     "calculate": "tools.builtin.calculate",
     "read_file": "tools.builtin.files",
@@ -68,6 +72,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Action",
     "Agent",
     "Allowance",
     "Answer",
@@ -96,6 +101,8 @@ __all__ = [
     "TaskGraph",
     "TaskResult",
     "Tool",
+    "ToolError",
+    "Traits",
     "Usage",
     "calculate",
     "read_file",

@@ -13,14 +13,13 @@ The names below are loaded when they are first used.
 from collections.abc import Iterable
 from importlib import import_module
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agents.crew import Crew
     from .agents.testing import ForbiddenModel, ScriptedModel
     from .runtime.context import Listener
     from .runtime.past.frozen import freeze, frozen, frozen_events
-    from .runtime.store import Store
     from .serving.house import Outcome
 
 _HOMES = {
@@ -34,7 +33,9 @@ _HOMES = {
 __all__ = ["ForbiddenModel", "ScriptedModel", "freeze", "frozen", "frozen_events", "replayed"]
 
 
-async def replayed(path: str | PathLike[str], crew: "Crew", *, listeners: Iterable["Listener"] = ()) -> "Outcome":
+async def replayed(
+    path: str | PathLike[str], crew: "Crew", *, listeners: Iterable["Listener"] = ()
+) -> "Outcome":
     """Replay a frozen run with your crew of today: no model, no tool, no database. What comes of it.
 
     `listeners` are told of every event as it comes. A run that ended without an answer ends so again, with the same
@@ -48,13 +49,15 @@ async def replayed(path: str | PathLike[str], crew: "Crew", *, listeners: Iterab
     """
     from .agents.testing import ForbiddenModel
     from .runtime.context import RunContext
-    from .runtime.past.frozen import frozen
     from .runtime.journalling.redaction import Redactor
+    from .runtime.past.frozen import frozen
     from .serving.house import replay_over
     from .serving.settings import Settings
 
     redactor = Redactor(Settings().secrets)
-    return await replay_over(RunContext(frozen(path), listeners=listeners, redactor=redactor), crew, ForbiddenModel())
+    return await replay_over(
+        RunContext(frozen(path), listeners=listeners, redactor=redactor), crew, ForbiddenModel()
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -79,7 +79,7 @@ def test_a_layer_under_its_bare_name_fails_loudly(root: Path) -> None:
     for layer, module in (
         ("agents", "crew"),
         ("tools", "tool"),
-        ("planner", "rules"),
+        ("planner", "planner"),
         ("serving", "house"),
     ):
         tried = python(f"import {layer}.{module}", cwd=root)
