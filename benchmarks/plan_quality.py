@@ -28,6 +28,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from _plan_quality.memory import Memory
 from _plan_quality.planners import OnModel, Planner, rules, with_memory
@@ -54,42 +55,43 @@ ON_MODEL = 30
 QUICK_ON_MODEL = 2
 
 
-class Tally:
-    """Scores of one planner on some rows."""
+class Scored(NamedTuple):
+    """One row planned: its score, None where no plan left the planner."""
 
-    def __init__(self) -> None:
-        self.scores: list[Score] = []
-        self.rows = 0
-        self.seconds: list[float] = []
+    row: Row
+    score: Score | None
+    seconds: float
 
-    def figures(self) -> Figures:
-        """The mean of each measure over the rows that have it; a row without a plan has no node right."""
-        found: Figures = {"made": len(self.scores) / self.rows if self.rows else 0.0, "rows": self.rows}
-        for name in MEASURES:
-            values = [float(v) for s in self.scores if (v := getattr(s, name, None)) is not None]
-            if name in ("node_f1", "exact") and values:
-                values += [0.0] * (self.rows - len(self.scores))
-            if values:
-                found[name] = statistics.fmean(values)
-        if self.seconds:
-            found["median_ms"] = 1000 * statistics.median(self.seconds)
-        return found
+
+def figures_of(found: Sequence[Scored]) -> Figures:
+    """The mean of each measure over the rows that have it; a row without a plan has no node right."""
+    scores = [one.score for one in found if one.score is not None]
+    figures: Figures = {"made": len(scores) / len(found) if found else 0.0, "rows": len(found)}
+    for name in MEASURES:
+        values = [float(v) for s in scores if (v := getattr(s, name, None)) is not None]
+        if name in ("node_f1", "exact") and values:
+            values += [0.0] * (len(found) - len(scores))
+        if values:
+            figures[name] = statistics.fmean(values)
+    if scores:
+        figures["median_ms"] = 1000 * statistics.median(one.seconds for one in found if one.score is not None)
+    return figures
 
 
 async def measure(
     planner: Planner, rows: Sequence[Row], offers: dict[str, Offer], embed: Embed, threshold: float
-) -> Tally:
+) -> list[Scored]:
     """One planner on some rows, one after another."""
-    tally = Tally()
+    found: list[Scored] = []
     for row in rows:
         offered = offers[_key(row)]
         made = await planner(row, offered)
-        tally.rows += 1
-        if made is not None:
-            scored = await of_words(row, made, embed, threshold) if offered.free else of_calls(row, made)
-            tally.scores.append(scored)
-            tally.seconds.append(made.seconds)
-    return tally
+        if made is None:
+            found.append(Scored(row, None, 0.0))
+            continue
+        score = await of_words(row, made, embed, threshold) if offered.free else of_calls(row, made)
+        found.append(Scored(row, score, made.seconds))
+    return found
 
 
 def _key(row: Row) -> str:
@@ -116,7 +118,7 @@ async def run(options: argparse.Namespace) -> Figures:
         client = await _client(options.model, settings, stack)
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         store = await stack.enter_async_context(open_store(Path(folder) / "runs.db"))
-        for source in SOURCES:
+        for source in options.source or SOURCES:
             every = load(options.data, source)
             rows = sample(every, options.limit, options.seed)
             offers = offers_of(every if source in ("ultratool", "worfbench", "nestful") else rows)
@@ -125,29 +127,27 @@ async def run(options: argparse.Namespace) -> Figures:
             planners: dict[str, Planner] = {"rules": rules()}
             if source in ("ultratool", "worfbench"):
                 planners["memory"] = with_memory(memory)
-            groups: list[tuple[str, Planner, str, Sequence[Row]]] = []
-            for name, planner in planners.items():
-                groups.append((name, planner, "", rows))
-                groups.append((name, planner, "held_out_", [r for r in rows if r.held_out]))
+            groups = {name: (planner, rows) for name, planner in planners.items()}
             if client is not None:
                 few = sample([r for r in rows if r.held_out], options.on_model, options.seed)
                 remembered = memory if source in ("ultratool", "worfbench") else None
-                groups.append(("model", OnModel(client, store), "", few))
+                groups["model"] = (OnModel(client, store), few)
                 if source != "worfbench":
-                    groups.append(("both", OnModel(client, store, guided=True, memory=remembered), "", few))
-                groups.append(("rules", planners["rules"], "same_", few))
-            seen: dict[str, Tally] = {}
-            for name, planner, which, some in groups:
-                tally = seen[f"{name}_{which}"] = await measure(planner, some, offers, embed, threshold)
-                found = tally.figures()
-                figures |= {f"{name}_{source}_{which}{measure}": value for measure, value in found.items()}
-                shown = [found.get(m, "-") for m in (*MEASURES, "median_ms")]
-                said = {"": "all", "held_out_": "held out", "same_": "the model's"}[which]
-                lines.append(
-                    (source, name, "the model's" if name in ("model", "both") else said, tally.rows, *shown)
-                )
+                    groups["both"] = (OnModel(client, store, guided=True, memory=remembered), few)
+                groups["rules_same"] = (planners["rules"], few)
+            for name, (planner, some) in groups.items():
+                found = await measure(planner, some, offers, embed, threshold)
+                parts = {"": found}
+                if name in planners:
+                    parts["held_out_"] = [one for one in found if one.row.held_out]
+                for which, part in parts.items():
+                    got = figures_of(part)
+                    figures |= {f"{name}_{source}_{which}{measure}": value for measure, value in got.items()}
+                    shown = [got.get(m, "-") for m in (*MEASURES, "median_ms")]
+                    said = "held out" if which else "all" if name in planners else "held out, few"
+                    lines.append((source, name, said, len(part), *shown))
                 print(
-                    f"  {source} {name}{' ' + which.rstrip('_') if which else ''}: {tally.rows} rows",
+                    f"  {source} {name}: {len(found)} rows, node F1 {figures[f'{name}_{source}_node_f1']:.3f}",
                     flush=True,
                 )
     table("Plans against reference plans", ("source", "planner", "rows", "n", *MEASURES, "median ms"), lines)
@@ -199,6 +199,9 @@ def main() -> int:
     made.add_argument("--data", type=Path, default=DATA, help="folder of the data (default: ../shared/data)")
     made.add_argument("--limit", type=int, help="at most so many rows of each source")
     made.add_argument("--on-model", type=int, default=ON_MODEL, help="rows of each source that models plan")
+    made.add_argument(
+        "--source", action="append", choices=SOURCES, help="only this source (may be said again)"
+    )
     made.add_argument("--seed", type=int, default=0, help="which rows, where not all")
     made.add_argument(
         "--model", default="embedded", metavar="URL/NAME", help="none, embedded, or an engine's"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from crewgraph.planner.asked import Example
 from crewgraph.planner.likeness import Embed
@@ -22,6 +23,7 @@ class Memory:
     offers: Sequence[Offer]
     embed: Embed
     vectors: list[Sequence[float]] = field(default_factory=list)
+    _matrix: Any = None
 
     async def like(self, row: Row, many: int) -> list[Example]:
         """The plans of the requests most like this one, the likest first."""
@@ -30,14 +32,21 @@ class Memory:
                 self.vectors += await self.embed([r.request for r in self.rows[at : at + 64]])
         own = (await self.embed([row.request]))[0]
         graded = (
-            (sum(a * b for a, b in zip(own, vector, strict=True)), n)
-            for n, vector in enumerate(self.vectors)
+            (likeness, n)
+            for n, likeness in enumerate(self._likeness(own))
             if self.rows[n].id != row.id and self.rows[n].request != row.request
         )
         return [
             Example(self.rows[n].request, _tasks(self.rows[n], self.offers[n]), min(1.0, likeness))
             for likeness, n in heapq.nlargest(many, graded)
         ]
+
+    def _likeness(self, own: Sequence[float]) -> list[float]:
+        import numpy as np
+
+        if self._matrix is None:
+            self._matrix = np.asarray(self.vectors)
+        return [float(x) for x in self._matrix @ np.asarray(own)]
 
 
 def _tasks(row: Row, offered: Offer) -> tuple[Task, ...]:
