@@ -53,6 +53,7 @@ ASKED = ("valid", "node_f1", "edge_f1", "args_exact")
 QUICK = 40
 ON_MODEL = 30
 QUICK_ON_MODEL = 2
+QUICK_MEMORY = 200
 
 
 class Scored(NamedTuple):
@@ -113,7 +114,7 @@ async def run(options: argparse.Namespace) -> Figures:
     settings = Settings()
     lines: list[tuple[object, ...]] = []
     async with AsyncExitStack() as stack:
-        embed, threshold = _likeness(settings, stack)
+        embed, threshold = _likeness(settings, stack, quick=options.quick)
         print(f"Steps in words are the same from a cosine of {threshold}.")
         client = await _client(options.model, settings, stack)
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -123,6 +124,7 @@ async def run(options: argparse.Namespace) -> Figures:
             rows = sample(every, options.limit, options.seed)
             offers = offers_of(every if source in ("ultratool", "worfbench", "nestful") else rows)
             kept = [row for row in every if not row.held_out]
+            kept = sample(kept, QUICK_MEMORY, options.seed) if options.quick else kept
             memory = Memory(kept, [offers.get(_key(r), in_words()) for r in kept], embed)
             planners: dict[str, Planner] = {"rules": rules()}
             if source in ("ultratool", "worfbench"):
@@ -167,15 +169,21 @@ def _best(figures: Figures) -> Figures:
     return {measure: statistics.fmean(values) for measure, values in found.items()}
 
 
-def _likeness(settings: Settings, stack: AsyncExitStack) -> tuple[Embed, float]:
-    """What tells whether two steps are the same: sentence vectors where they can be had, else vectors of words."""
-    if not (embedder_folder(settings) / "model.safetensors").exists():
+def _likeness(settings: Settings, stack: AsyncExitStack, *, quick: bool) -> tuple[Embed, float]:
+    """What tells whether two steps are the same: sentence vectors where they can be had, else (and
+    for a first look) vectors of words."""
+    if quick or not (embedder_folder(settings) / "model.safetensors").exists():
         return WORDS.embed, WORDS_THRESHOLD
     embedder = LocalEmbedder(settings)
     stack.push_async_callback(embedder.aclose)
 
+    known: dict[str, Sequence[float]] = {}
+
     async def embed(texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        return (await embedder.embed(tuple(texts))).vectors
+        fresh = tuple(dict.fromkeys(text for text in texts if text not in known))
+        if fresh:
+            known.update(zip(fresh, (await embedder.embed(fresh)).vectors, strict=True))
+        return [known[text] for text in texts]
 
     return embed, THRESHOLD
 
@@ -195,7 +203,7 @@ async def _client(model: str, settings: Settings, stack: AsyncExitStack) -> Mode
 
 def main() -> int:
     """Print the tables; exit 0 whatever the figures are."""
-    made = parser(__doc__ or "", quick=f"{QUICK} rows a source, {QUICK_ON_MODEL} on the model")
+    made = parser(__doc__ or "", quick=f"{QUICK} rows a source, no model unless --model names one")
     made.add_argument("--data", type=Path, default=DATA, help="folder of the data (default: ../shared/data)")
     made.add_argument("--limit", type=int, help="at most so many rows of each source")
     made.add_argument("--on-model", type=int, default=ON_MODEL, help="rows of each source that models plan")
@@ -203,10 +211,9 @@ def main() -> int:
         "--source", action="append", choices=SOURCES, help="only this source (may be said again)"
     )
     made.add_argument("--seed", type=int, default=0, help="which rows, where not all")
-    made.add_argument(
-        "--model", default="embedded", metavar="URL/NAME", help="none, embedded, or an engine's"
-    )
+    made.add_argument("--model", metavar="URL/NAME", help="none, embedded, or an engine's")
     options = made.parse_args()
+    options.model = options.model or ("none" if options.quick else "embedded")
     if options.quick:
         options.limit = min(options.limit or QUICK, QUICK)
         options.on_model = min(options.on_model, QUICK_ON_MODEL)
