@@ -34,7 +34,7 @@ REFUSED = "refused"
 """`Plan.strategy` where nothing is done, for the request asks for harm."""
 
 _PLANLESS = frozenset({"small_talk", "unsafe"})
-_BY_MODELS = frozenset({"model", "stream", "stepwise", "rewoo", "recalled"})
+_BY_MODELS = frozenset({"model", "stream", "stepwise", "rewoo", "guided", "recalled"})
 """Strategies whose plans are worth keeping: the rules make theirs again for nothing."""
 
 

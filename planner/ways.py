@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ..agents.model import ModelClient
     from .strategies.strategy import Strategy, Streaming
 
-Mode = Literal["auto", "rules", "model", "stream", "stepwise", "rewoo", "adapt"]
+Mode = Literal["auto", "rules", "model", "stream", "stepwise", "rewoo", "guided", "adapt"]
 """Who plans. `auto`: the crew's own planner if it has one, else the model where it has shown that it can, else the rules."""
 
 GROWING = frozenset({"stream", "stepwise"})
@@ -31,6 +31,10 @@ def strategy(name: str, client: ModelClient) -> Strategy:
             from .strategies.model import ModelStrategy
 
             return Adapt(ModelStrategy(client))
+        case "guided":
+            from .strategies.guided import Guided
+
+            return Guided(client)
         case "stream" | "stepwise":
             return growing(name, client)
         case _:

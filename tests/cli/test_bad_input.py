@@ -41,8 +41,8 @@ def test_a_crew_file_that_cannot_be_used(crewgraph: Run, tmp_path: Path) -> None
 
 def test_an_empty_a_huge_and_a_binary_request(crewgraph: Run, crew_file: Path) -> None:
     refused(crewgraph("run", crew_file, "  \n"), "request is empty")
-    refused(crewgraph("run", crew_file, "-", stdin="x" * 1_000_000), "longer than 100,000 characters")
-    refused(crewgraph("run", crew_file, "-", stdin="多" * 100_001), "longer than 100,000 characters")
+    refused(crewgraph("run", crew_file, "-", stdin="x" * 1_000_000), "longer than 64,000 characters")
+    refused(crewgraph("run", crew_file, "-", stdin="多" * 100_001), "longer than 64,000 characters")
     refused(crewgraph("run", crew_file, b"\xff".decode(errors="surrogateescape")), "not UTF-8")
 
 

@@ -113,7 +113,7 @@ def test_a_request_of_a_hundred_thousand_characters_is_refused_in_one_sentence(
     crewgraph: Run, crew_file: Path
 ) -> None:
     long = crewgraph("plan", crew_file, "-", stdin="word " * 20_001)
-    refused(long, "longer than 100,000 characters")
+    refused(long, "longer than 64,000 characters")
     refused(crewgraph("plan", crew_file, "  "), "empty")
 
 

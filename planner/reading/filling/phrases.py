@@ -128,7 +128,7 @@ def sentences(text: str) -> list[Span]:
 
 
 def places(found: Sequence[Phrase], text: str) -> list[Phrase]:
-    """Names that stand as "town, country": each pair as one phrase. In a longer row only a few capitals are a country."""
+    """Names that stand as "town, land": each pair as one phrase. In a longer row only a few letters, all large, are a land."""
     rows = Counter(phrase.group for phrase in found)
     return [
         replace(a, value=text[a.span[0] : b.span[1]], span=(a.span[0], b.span[1]), sort="place", group=-1)

@@ -24,6 +24,7 @@ from ....tools.toolset import Toolset
 from ...reading.mentions import find
 from ...reading.reading import Reading
 from ...reading.slots import takes_several
+from .forms import distinct, either, merged, object_of, ref, renamed, used
 from .items import first_number
 from .offers import Offers, offers_of
 from .results import entry, in_entry, kind_of, list_of, lists, paths
@@ -77,19 +78,19 @@ def plan_schema(
         names.append(name)
     lengths: list[dict[str, Any]] = [{"const": []}] if stands or not names else []
     if names and len(set(names)) == 1:
-        lengths.append({"type": "array", "items": _ref(names[0]), "minItems": 1, "maxItems": len(names)})
+        lengths.append({"type": "array", "items": ref(names[0]), "minItems": 1, "maxItems": len(names)})
     else:
         lengths += [
             {
                 "type": "array",
-                "prefixItems": [_ref(name) for name in names[:length]],
+                "prefixItems": [ref(name) for name in names[:length]],
                 "minItems": length,
                 "maxItems": length,
             }
             for length in range(1, len(names) + 1)
         ]
-    plan = _object({"tasks": _either(lengths)})
-    return plan | {"$defs": _used(plan, form.definitions)}
+    plan = object_of({"tasks": either(lengths)})
+    return plan | {"$defs": used(plan, form.definitions)}
 
 
 def maps(tools: Sequence[Tool]) -> bool:
@@ -135,7 +136,7 @@ class _Form:
         self.known = [(task.id, kind_of(task, self.crew)) for task in self.stands]
         returned = [tool.returns for tool in self.tools if not tool.combines]
         mapped = [list_of(kind) for kind in returned]
-        self.kinds = _distinct([*returned, *((*mapped, str) if self.offers.words else ())])
+        self.kinds = distinct([*returned, *((*mapped, str) if self.offers.words else ())])
 
     def variants(self, place: int) -> list[dict[str, Any]]:
         """The forms of a task at this place, one or a few for each tool."""
@@ -169,9 +170,9 @@ class _Form:
         said: dict[str, Any] = {"tool": {"const": tool.name}}
         if entries is not None:
             said["each"] = self._shared({"enum": self._lists(tool, place)})
-        taken = _object(arguments, [name for name in required if name in arguments])
+        taken = object_of(arguments, [name for name in required if name in arguments])
         said["args"] = self._shared(taken)
-        return _object(said | self._beside(tool, place), list(said))
+        return object_of(said | self._beside(tool, place), list(said))
 
     def _several(self, tool: Tool, place: int) -> list[dict[str, Any]]:
         """Calls of a tool for each of several values of one parameter: shorter to write than a task for each."""
@@ -189,7 +190,7 @@ class _Form:
             each = {"type": "array", "items": values, "minItems": 2, "maxItems": _MAX_SEVERAL}
             head = {"tool": said["tool"], "each": self._shared(each), "args": self._shared(args)}
             rest = {key: part for key, part in said.items() if key not in head}
-            found.append(_object(head | rest, list(head)))
+            found.append(object_of(head | rest, list(head)))
         return found
 
     def _beside(self, tool: Tool, place: int) -> dict[str, Any]:
@@ -198,12 +199,12 @@ class _Form:
         if len(doers := _doers(self.crew, tool)) > 1:
             found["agent"] = {"enum": doers}
         if self.offers.when and (forms := self._conditions(place)):
-            found["when"] = self._shared(_either(forms))
+            found["when"] = self._shared(either(forms))
         if self.offers.approval or tool.effect != "read_only":
             found["needs_approval"] = {"const": True}
         if self.offers.limits:
             counts = {name: {"type": "integer", "minimum": 1} for name in self.offers.limits}
-            found["budget"] = self._shared(_object(counts, []))
+            found["budget"] = self._shared(object_of(counts, []))
             found["optional"] = {"const": True}
         return found
 
@@ -219,7 +220,7 @@ class _Form:
                 "items": {"enum": [f"${task_id}" for task_id in before]},
                 "maxItems": len(before),
             }
-        return _object(said)
+        return object_of(said)
 
     def _argument(
         self, tool: Tool, name: str, fragment: dict[str, Any], place: int, entries: Sequence[Any]
@@ -235,18 +236,18 @@ class _Form:
                 return {"enum": whole} if whole else None
             most = min(fragment.get("maxItems", len(given)), len(given))
             one_by_one = {"type": "array", "items": {"enum": given}, "minItems": fewest, "maxItems": most}
-            return _merged(one_by_one, whole)
-        items = _distinct([ref for kind in entries for ref in in_entry(kind, wanted)])
+            return merged(one_by_one, whole)
+        items = distinct([ref for kind in entries for ref in in_entry(kind, wanted)])
         if items and name == self._taking(tool, entries)[0]:
             return {"enum": items}  # so that no call is made for each of a list without looking at the entry
         plain = self._values(tool, name, fragment)
         if plain.get("type") == "array" and inner is not None and "enum" not in plain.get("items", {}):
             plain = plain | {
-                "items": _merged(
+                "items": merged(
                     plain.get("items", {}), self._references(inner, place, (tool.name, name, "entry"))
                 )
             }
-        return _merged(plain, [*items, *self._references(wanted, place, (tool.name, name, ""))])
+        return merged(plain, [*items, *self._references(wanted, place, (tool.name, name, ""))])
 
     def _values(self, tool: Tool, name: str, fragment: dict[str, Any]) -> dict[str, Any]:
         """The schema of an argument's own values."""
@@ -268,7 +269,7 @@ class _Form:
         """
         if key not in self._ways:
             known = [f"${task_id}{path}" for task_id, kind in self.known for path in paths(kind, wanted)]
-            ways = _distinct([path for kind in self.kinds for path in paths(kind, wanted)])
+            ways = distinct([path for kind in self.kinds for path in paths(kind, wanted)])
             self._ways[key] = (known, ways)
         known, ways = self._ways[key]
         return [*known, *(f"${task_id}{path}" for task_id in self._ids(place) for path in ways)][
@@ -278,7 +279,7 @@ class _Form:
     def _entries(self, tool: Tool) -> list[Any]:
         """The types of list entries, of those that there can be, that some parameter of the tool takes."""
         every = [*self.kinds, *(kind for _, kind in self.known)]
-        found = _distinct([part.kind for kind in every for part in lists(kind)])
+        found = distinct([part.kind for kind in every for part in lists(kind)])
         return [kind for kind in found if self._taking(tool, [kind])]
 
     def _taking(self, tool: Tool, entries: Sequence[Any]) -> list[str]:
@@ -296,7 +297,7 @@ class _Form:
         def fit(kind: Any) -> list[str]:
             return [part.path for part in lists(kind) if self._taking(tool, [part.kind])]
 
-        ways = _distinct([path for kind in self.kinds for path in fit(kind)])
+        ways = distinct([path for kind in self.kinds for path in fit(kind)])
         known = [f"${task_id}{path}" for task_id, kind in self.known for path in fit(kind)]
         return [*known, *(f"${task_id}{path}" for task_id in self._ids(place) for path in ways)]
 
@@ -304,16 +305,16 @@ class _Form:
         """The forms of a condition over an earlier result: a number, a text, a list."""
         figures, texts = (self._references(kind, place, ("when", kind.__name__)) for kind in (float, str))
         every = [*self.known, *((task_id, kind) for task_id in self._ids(place) for kind in self.kinds)]
-        listed = _distinct([f"${task_id}{part.path}" for task_id, kind in every for part in lists(kind)])
+        listed = distinct([f"${task_id}{part.path}" for task_id, kind in every for part in lists(kind)])
         found: list[dict[str, Any]] = []
         if figures:
-            to = _either([{"type": "number"}, {"enum": figures}])
-            found.append(_object({"value": {"enum": figures}, "test": {"enum": list(_ORDERED)}, "to": to}))
+            to = either([{"type": "number"}, {"enum": figures}])
+            found.append(object_of({"value": {"enum": figures}, "test": {"enum": list(_ORDERED)}, "to": to}))
         if texts:
             text: dict[str, Any] = {"type": "string"} | ({"maxLength": _MAX_TEXT} if self.bounded else {})
-            found.append(_object({"value": {"enum": texts}, "test": {"enum": list(_WORDED)}, "to": text}))
+            found.append(object_of({"value": {"enum": texts}, "test": {"enum": list(_WORDED)}, "to": text}))
         if listed:
-            found.append(_object({"value": {"enum": listed}, "test": {"enum": ["empty", "not_empty"]}}))
+            found.append(object_of({"value": {"enum": listed}, "test": {"enum": ["empty", "not_empty"]}}))
         return found
 
     def _shared(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -323,7 +324,7 @@ class _Form:
             return body
         name = self._parts.setdefault(text, f"part{len(self._parts) + 1}")
         self.definitions.setdefault(name, body)
-        return _ref(name)
+        return ref(name)
 
     def _unshared(self, body: dict[str, Any]) -> dict[str, Any]:
         name = str(body.get("$ref", "")).removeprefix("#/$defs/")
@@ -340,8 +341,8 @@ class _Form:
             return self._schemas[tool.name]
         schema = tool.parameters
         for name, body in schema.pop("$defs", {}).items():
-            self.definitions[f"{tool.name}.{name}"] = _renamed(body, tool.name)
-        self._schemas[tool.name] = _renamed(schema, tool.name)
+            self.definitions[f"{tool.name}.{name}"] = renamed(body, tool.name)
+        self._schemas[tool.name] = renamed(schema, tool.name)
         return self._schemas[tool.name]
 
 
@@ -351,66 +352,3 @@ def _doers(crew: Crew, tool: Tool) -> list[str]:
         return []
     own = [agent.role for agent in crew.agents if tool.name in Toolset(agent.tools)]
     return own or [agent.role for agent in crew.holders(tool)]
-
-
-def _renamed(node: Any, prefix: str) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: f"#/$defs/{prefix}.{value.rpartition('/')[2]}"
-            if key == "$ref" and isinstance(value, str)
-            else _renamed(value, prefix)
-            for key, value in node.items()
-        }
-    return [_renamed(part, prefix) for part in node] if isinstance(node, list) else node
-
-
-def _used(node: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """The definitions that are referred to, from wherever."""
-    found: dict[str, Any] = {}
-    left = [node]
-    while left:
-        part = left.pop()
-        if isinstance(part, list):
-            left += part
-        elif isinstance(part, dict):
-            left += part.values()
-            name = str(part.get("$ref", "")).removeprefix("#/$defs/")
-            if name in definitions and name not in found:
-                found[name] = definitions[name]
-                left.append(definitions[name])
-    return {name: body for name, body in definitions.items() if name in found}
-
-
-def _merged(plain: dict[str, Any], references: list[str]) -> dict[str, Any]:
-    """Values, or references. A free text can hold a reference as it is; saying so twice only slows the engine."""
-    if not references or (plain.get("type") == "string" and "enum" not in plain):
-        return plain
-    if plain.keys() == {"enum"}:
-        return {"enum": _distinct([*plain["enum"], *references])}
-    return {"anyOf": [plain, {"enum": references}]}
-
-
-def _either(forms: list[dict[str, Any]]) -> dict[str, Any]:
-    return forms[0] if len(forms) == 1 else {"anyOf": forms}
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties) if required is None else required,
-        "additionalProperties": False,
-    }
-
-
-def _distinct(values: Sequence[Any]) -> list[Any]:
-    """Each once, in order. Types need not be hashable."""
-    found: list[Any] = []
-    for value in values:
-        if value not in found:
-            found.append(value)
-    return found
