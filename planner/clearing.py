@@ -45,7 +45,7 @@ class Clearing:
         findings = [*plan.findings, *secured.findings]
         thought = await self._thought(secured.tasks, asked.crew)
         tasks = secured.tasks if thought is None else with_seconds(secured.tasks, thought)
-        findings += check(tasks, asked.crew, budget=asked.budget)
+        findings += check(tasks, asked.crew, budget=None if thought is not None else asked.budget)
         if not wrong(findings) and thought is not None:
             cleared = self._within(plan.model_copy(update={"tasks": tasks}), thought, findings, asked)
             if cleared is not None:
