@@ -50,7 +50,11 @@ def test_the_plan_itself_is_valid(shop: Crew) -> None:
             "nobody has the role 'butler'.*choose one of clerk, banker, host",
         ),
         (changed("t1", agent=None), "t1", "nobody has the role None"),
-        (changed("t1", tool="prices"), "t1", "there is no tool 'prices'; did you mean price\\? Else choose one of opening_hours"),
+        (
+            changed("t1", tool="prices"),
+            "t1",
+            "there is no tool 'prices'; did you mean price\\? Else choose one of opening_hours",
+        ),
         (changed("t1", agent="banker"), "t1", "banker may not use price; give it to clerk"),
         (changed("t1", args={}), "t1", "price needs item; give it a value"),
         (changed("t1", tool=None), "t1", "it has arguments and no tool"),
