@@ -22,7 +22,7 @@ from .estimating.measures import NOTHING_KNOWN, Measures, guess
 from .plan import Estimate, Finding, Plan, TaskEstimate, listed, wrong
 from .services import Services
 
-_BY_RULES = frozenset({"rules", "direct", "small_talk", "symbolic", "refused"})
+_BY_RULES = frozenset({"rules", "direct", "small_talk", "refused"})
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,17 @@ class Clearing:
 
 
 def risky_of(plan: Plan, crew: Crew) -> Risky:
-    """What becomes of risky calls: as the crew's author says, else a person is asked where a model has planned them."""
-    return crew.risky or ("note" if plan.strategy in _BY_RULES else "ask")
+    """What becomes of risky calls: as the crew's author says, else a person is asked where a model has planned them.
+
+    A planner of the author's own is taken at its word.
+    """
+    if crew.risky is not None:
+        return crew.risky
+    if (
+        plan.strategy == "symbolic"
+    ):  # arguments are what was searched for: none of them has to stand in the request
+        return "allow"
+    return "note" if plan.strategy in _BY_RULES or crew.planner is not None else "ask"
 
 
 def _added_up(tasks: Sequence[Task], crew: Crew, taken: Mapping[str, TaskEstimate]) -> Estimate | None:

@@ -14,6 +14,7 @@ from ..runtime.context import RunContext
 from ..runtime.errors import InvalidPlan
 from ..runtime.events import PlanMade
 from ..runtime.graph import Task
+from ..runtime.journalling.row import decode
 from ..runtime.scheduler import Growth
 from ..runtime.worker import Worker
 from ..tools.text import language_of
@@ -21,7 +22,8 @@ from .asked import Asked
 from .clearing import Clearing
 from .growing import Grower
 from .intent.intents import Intents
-from .intent.kinds import Intent, Kind
+from .intent.kinds import UNSURE, Intent, Kind
+from .intent.small_talk import is_small_talk
 from .plan import ANSWER, Estimate, Plan
 from .services import NO_SERVICES, Services
 from .strategies.strategy import Strategy
@@ -34,6 +36,9 @@ REFUSED = "refused"
 """`Plan.strategy` where nothing is done, for the request asks for harm."""
 
 _PLANLESS = frozenset({"small_talk", "unsafe"})
+_BELIEVING = frozenset({"model", "stream", "stepwise", "rewoo", "adapt"})
+"""Who chooses one of these believes the model, whatever its quiz says."""
+
 _BY_MODELS = frozenset({"model", "stream", "stepwise", "rewoo", "guided", "recalled"})
 """Strategies whose plans are worth keeping: the rules make theirs again for nothing."""
 
@@ -61,7 +66,7 @@ class Planner:
         if self.mode == "auto" and (asked.intent.kind != "plan" or await ctx.frugal()):
             return asked
         aptitude = await self.aptitude()
-        asked = replace(asked, aptitude=aptitude, trusted=self.mode != "auto" or aptitude.plans)
+        asked = replace(asked, aptitude=aptitude, trusted=self.mode in _BELIEVING or aptitude.plans)
         if not asked.trusted:
             return asked
         return await self._with_examples(asked, ctx)
@@ -132,7 +137,7 @@ class Planner:
 
         A crew whose author fixed the tasks does these or none.
         """
-        if self.crew.tasks:
+        if self.crew.tasks or _is_old(ctx):
             return None
         plan = await self._own_change(asked, ctx) or await self._replanner().change(asked, ctx)
         if plan is None:
@@ -167,9 +172,11 @@ class Planner:
         if memory is None or ctx.replaying or asked.history or planned.strategy not in _BY_MODELS:
             return
         if worked:
+            # What a task was thought to take this time is no part of how its like is planned.
+            plain = [task.model_copy(update={"expected_seconds": None}) for task in tasks]
             await memory.keep(
                 asked.request,
-                tasks,
+                plain,
                 self.crew,
                 run_id=ctx.run_id,
                 tenant=ctx.tenant,
@@ -214,8 +221,18 @@ class Planner:
 
     async def _intent(self, asked: Asked, ctx: RunContext) -> Intent:
         """What the request is. A run that was planned before requests were told apart is replayed as it was."""
+        if _is_old(ctx):
+            small = not self.crew.tasks and is_small_talk(asked.request, self.crew.toolset.values())
+            language = language_of(asked.request)
+            return UNSURE.model_copy(update={"kind": "small_talk" if small else "plan", "language": language})
         intents = self.services.intents or Intents()
         return await intents.of(asked.request, self.crew, ctx=ctx, history=asked.history)
+
+
+def _is_old(ctx: RunContext) -> bool:
+    """Whether this is the replay of a run of a release that told no requests apart and changed no plans."""
+    plans = ctx.journal.plans
+    return ctx.replaying and bool(plans) and not cast(PlanMade, decode(plans[0])).intent
 
 
 def _refuse_deed(asked: Asked) -> None:

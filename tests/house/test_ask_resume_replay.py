@@ -140,7 +140,7 @@ async def test_the_longest_allowed_request_is_answered_in_seconds(house: House, 
 async def test_tool_calls_over_the_budget_are_refused_before_anything_is_called(
     house: House, shop: Any
 ) -> None:
-    with pytest.raises(InvalidPlan, match="calls tools 3 times, and the budget allows 2"):
+    with pytest.raises(InvalidPlan, match="to take 3 tool calls, and the budget allows 2"):
         await house.ask(shop.crew, COMPARE, budget=Budget(tool_calls=2))
     assert shop.calls == []
 

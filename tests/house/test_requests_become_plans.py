@@ -12,8 +12,9 @@ from crewgraph import Agent, Answer, Budget, Crew, House, Settings, Task, ToolEr
 from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
 from crewgraph.planner.asked import Asked
 from crewgraph.planner.plan import ANSWER, Plan
+from crewgraph.planner.planner import Planner
 from crewgraph.runtime.context import RunContext
-from crewgraph.runtime.errors import InvalidPlan, RunWaiting, Unreachable
+from crewgraph.runtime.errors import InvalidPlan, RunWaiting, TaskFailed, Unreachable
 from crewgraph.runtime.events import PlanMade
 from crewgraph.runtime.reading.history import RunSummary, summarise
 
@@ -187,3 +188,28 @@ async def test_a_models_plan_that_worked_is_taken_again_without_the_model(
     assert [summary.strategy for summary in summaries] == ["stream", "recalled"]
     assert len([request for request in model.requests if request.schema]) == planned
     assert shop.calls == ["ink", "paper"]
+
+
+async def test_runs_of_releases_that_told_no_requests_apart_are_replayed_as_they_were(
+    house: House, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those planned all but small talk, estimated nothing, and ended where a tool failed."""
+
+    def as_then(plan: Plan, asked: Asked) -> PlanMade:
+        bare = [task.model_copy(update={"expected_seconds": None}) for task in plan.tasks]
+        return PlanMade(tasks=tuple(bare), strategy=plan.strategy, notes=plan.notes)
+
+    async def unchanged(self: Planner, asked: Asked, ctx: RunContext) -> None:
+        return None
+
+    with monkeypatch.context() as then:
+        then.setattr("crewgraph.planner.orchestrator._made", as_then)
+        then.setattr(Planner, "changed", unchanged)
+        calm = await house.ask(shop.crew, "Which costs more, a pen or ink?", planner="rules")
+        shop.broken = True
+        with pytest.raises(TaskFailed) as failed:
+            await house.ask(shop.crew, "Which costs more, ink or paper?", planner="rules")
+    assert (await house.replay(calm.run_id, shop.crew)).answer == calm.answer
+    with pytest.raises(TaskFailed) as again:
+        await house.replay(failed.value.run_id, shop.crew)
+    assert str(again.value) == str(failed.value)

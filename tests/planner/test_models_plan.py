@@ -151,7 +151,7 @@ async def test_a_plan_over_the_budget_is_refused(shop: Crew, tmp_path: Path) -> 
         ctx = RunContext(journal, budget=Budget(tool_calls=1))
         planner = Planner(shop, ForbiddenModel(), nobody, "rules")
         asked = await planner.asked("Which costs more, a pen or ink?", ctx)
-        with pytest.raises(InvalidPlan, match="calls tools 3 times, and the budget allows 1"):
+        with pytest.raises(InvalidPlan, match="to take 3 tool calls, and the budget allows 1"):
             await planner.plan(asked, ctx)
 
 
