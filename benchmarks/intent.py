@@ -30,10 +30,10 @@ from intents.crews import crews
 from crewgraph import Crew
 from crewgraph.planner.intent.case import Case
 from crewgraph.planner.intent.examples import Meanings, blended, index
+from crewgraph.planner.intent.form.language import language_of
 from crewgraph.planner.intent.intents import ENOUGH, Intents
 from crewgraph.planner.intent.judging import measured
 from crewgraph.planner.intent.kinds import Intent, Kind
-from crewgraph.planner.intent.language import language_of
 from crewgraph.planner.intent.unsafe import harm_in
 from crewgraph.planner.likeness import Embed
 from crewgraph.serving.engines.models.embedding import LocalEmbedder, embedder_folder

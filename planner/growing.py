@@ -17,7 +17,7 @@ from .asked import Asked, SoFar
 from .checking.securing import secure
 from .clearing import Clearing
 from .services import Services
-from .strategies.ruled import Rules
+from .strategies.rules import Rules
 from .ways import GROWING, Mode, growing
 
 

@@ -21,9 +21,9 @@ from ..tools.text import language_of
 from .asked import Asked
 from .clearing import Clearing
 from .growing import Grower
+from .intent.form.small_talk import is_small_talk
 from .intent.intents import Intents
 from .intent.kinds import UNSURE, Intent, Kind
-from .intent.small_talk import is_small_talk
 from .plan import ANSWER, Estimate, Plan
 from .services import NO_SERVICES, Services
 from .strategies.strategy import Strategy

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..runtime.errors import Unreachable
 from ..tools.tool import Tool
 from .asked import Asked
-from .intent.signs import Signs
+from .intent.form.signs import Signs
 from .reading.reading import Reading
 from .reading.shortlist import shortlist
 

@@ -19,7 +19,7 @@ def strategy(name: str, client: ModelClient) -> Strategy:
     """The strategy of that name, which plans with this model."""
     match name:
         case "rules":
-            from .strategies.ruled import Rules
+            from .strategies.rules import Rules
 
             return Rules()
         case "rewoo":

@@ -9,11 +9,11 @@ from ...agents.crew import Crew
 from ...agents.model import Message
 from ..reading.reading import Reading
 from .examples import Shares, index, language_for
+from .form.signs import Signs, words
+from .form.small_talk import greets, is_small_talk
 from .judging import Guess, for_crew, wanted
 from .kinds import UNSURE, Kind
 from .offers import Offer
-from .signs import Signs, words
-from .small_talk import greets, is_small_talk
 
 HEAD = 4_000
 """Of a longer request only so many characters are read."""

@@ -20,9 +20,9 @@ from ...tools.tool import Tool
 from ..likeness import Embed
 from .case import HEAD, KNOWN, Case
 from .examples import Meanings, blended, every, language_for
+from .form.language import language_of
 from .judging import measured
 from .kinds import UNSURE, Intent, Kind
-from .language import language_of
 from .offers import Offer
 from .unsafe import harm_in
 

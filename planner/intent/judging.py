@@ -14,9 +14,9 @@ from importlib.resources import files
 from typing import NamedTuple, Protocol
 
 from .examples import SORTS, Shares, Sort
+from .form.signs import Signs, Wish
 from .kinds import Kind
 from .offers import Offer, told
-from .signs import Signs, Wish
 
 _AGREES, _DIFFERS = 0.45, 0.18
 _LEVELS = (0.3, 0.4, 0.5, 0.65)

@@ -17,7 +17,7 @@ from ...runtime.policy import Condition
 from ...tools.text import tokens
 from ...tools.tool import Tool
 from ..reading.decompose import arguments_text
-from ..reading.mentions import Key
+from ..reading.known.mentions import Key
 from .wording import Slot, Wording, wording, words_in
 
 _LONGEST = 4_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...tools.tool import Option
-from ..reading.mentions import Key, find
+from ..reading.known.mentions import Key, find
 from ..reading.reading import Reading, Span
 
 Kind = Literal["quoted", "code", "date", "value", "number", "name"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from ...tools.text import tokens
 from ...tools.tool import Option, Tool
-from .mentions import Mention
+from .known.mentions import Mention
+from .known.slots import Fit
 from .reading import Reading, Span
-from .slots import Fit
 
 _MIN_SIMILAR = 0.12
 _GUESSED = 2.0

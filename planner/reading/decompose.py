@@ -29,9 +29,9 @@ from .errands import NO_HABIT, Habit, errands
 from .filling.filling import about_of
 from .filling.parameters import has_form, is_open
 from .joining import Group, chained, gives, grouped
-from .mentions import find
+from .known.mentions import find
+from .known.slots import Call, Fit, fit
 from .reading import Reading
-from .slots import Call, Fit, fit
 
 __all__ = ["Decomposition", "Group", "arguments_text", "decompose", "gives"]
 

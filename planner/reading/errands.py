@@ -17,11 +17,11 @@ from ...tools.tool import Tool
 from .filling.filling import Filled, about_of, fill
 from .filling.parameters import parameters, worded
 from .filling.phrases import LONGEST, Phrase, phrases
+from .known.slots import Call
 from .linking import linked
 from .reading import Reading, Span
 from .segments import Segment, segments
 from .shortlist import Index, acts_of, index_of, weighed
-from .slots import Call
 
 _WEAK = 0.3
 _LEAST = 0.12

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from ...tools.values import Fact
 from .choosing import overlap, says_its_name
+from .known.slots import Call, Fit
 from .reading import Reading
-from .slots import Call, Fit
 
 _WORTH = 0.9
 

@@ -15,8 +15,8 @@ from ..checking.checker import fits
 from .filling.filling import Filled, fill
 from .filling.parameters import Parameter, parameters, worded
 from .filling.phrases import Phrase
+from .known.slots import Call, Taken
 from .reading import Reading
-from .slots import Call, Taken
 
 _GENERIC = frozenset(tokens("id name value result data text number type amount code", stop=False))
 _POINTS = re.compile(

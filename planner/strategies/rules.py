@@ -9,18 +9,19 @@ from itertools import combinations
 from typing import Any
 
 from ...agents.crew import Crew
+from ...runtime.context import RunContext
 from ...runtime.graph import Task
 from ...tools.text import tokens
 from ...tools.tool import Tool
 from ...tools.toolset import Toolset
 from ...tools.values import Fact
-from ..asked import Example
+from ..asked import Asked, Example
 from ..plan import ANSWER, Plan
 from ..reading.decompose import Decomposition, arguments_text, decompose, gives
 from ..reading.errands import NO_HABIT, Habit
+from ..reading.known.slots import Call, Taken
 from ..reading.reading import Reading
 from ..reading.segments import segments
-from ..reading.slots import Call, Taken
 
 _LIKE = 0.5
 _SHARPNESS = 6
@@ -265,3 +266,12 @@ def _joined(bench: _Bench, calls: Sequence[Task], agent: str) -> list[str]:
         if len(ids) > 1:
             ends.append(bench.join("compare", ids, about.split(": ", 1)[1], agent=agent))
     return ends
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Plans by what the words of a request name of the tools."""
+
+    async def plan(self, asked: Asked, ctx: RunContext) -> Plan:
+        """The plan: calls, what joins their figures, and an answer; the answer alone where no tool fits."""
+        return by_rules(asked.crew, asked.request, earlier=asked.earlier, examples=asked.examples)

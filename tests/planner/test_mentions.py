@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crewgraph.planner.reading.mentions import Mention, find
+from crewgraph.planner.reading.known.mentions import Mention, find
 from crewgraph.planner.reading.reading import Reading
 from crewgraph.tools.tool import Option
 

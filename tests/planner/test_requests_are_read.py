@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crewgraph.planner.intent.small_talk import is_small_talk
+from crewgraph.planner.intent.form.small_talk import is_small_talk
 from crewgraph.planner.reading.reading import Reading
 
 

@@ -21,9 +21,9 @@ from ....runtime.budget import Budget
 from ....runtime.graph import ITEM, Task
 from ....tools.tool import Tool
 from ....tools.toolset import Toolset
-from ...reading.mentions import find
+from ...reading.known.mentions import find
+from ...reading.known.slots import takes_several
 from ...reading.reading import Reading
-from ...reading.slots import takes_several
 from .forms import distinct, either, merged, object_of, ref, renamed, used
 from .items import first_number
 from .offers import Offers, offers_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crewgraph.planner.intent.language import language_of
+from crewgraph.planner.intent.form.language import language_of
 
 
 @pytest.mark.parametrize(

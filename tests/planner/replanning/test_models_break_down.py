@@ -13,7 +13,7 @@ from crewgraph.planner.asked import Asked
 from crewgraph.planner.replanning.replanner import Replanner
 from crewgraph.planner.strategies.adapt import Adapt
 from crewgraph.planner.strategies.model import ModelStrategy
-from crewgraph.planner.strategies.ruled import Rules
+from crewgraph.planner.strategies.rules import Rules
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.journalling.journal import Journal
 from crewgraph.runtime.policy import Condition

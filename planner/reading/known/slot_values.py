@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...tools.builtin.calculate import EXPRESSION
-from ...tools.builtin.table import ORDINAL
-from ...tools.knowledge.documents import QUERY
-from ...tools.text import stem, tokens
-from ...tools.tool import Option, Tool, enumerated
-from .lexicon import lexicon
+from ....tools.builtin.calculate import EXPRESSION
+from ....tools.builtin.table import ORDINAL
+from ....tools.knowledge.documents import QUERY
+from ....tools.text import stem, tokens
+from ....tools.tool import Option, Tool, enumerated
+from ..lexicon import lexicon
+from ..reading import Reading, Span
 from .mentions import Mention
-from .reading import Reading, Span
 
 FEW = 8
 """An enumeration of at most so many values may be asked for whole."""

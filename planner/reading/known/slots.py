@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ...tools.tool import Tool
+from ....tools.tool import Tool
+from ..reading import Reading, Span
 from .mentions import Mention
-from .reading import Reading, Span
 from .slot_values import DATE, FEW, by_role, kind_of, mentioned, numbers, texts
 
 MAX_CALLS = 24

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ...tools.tool import Tool
-from ..reading.mentions import find
-from ..reading.reading import Reading
+from ....tools.tool import Tool
+from ...reading.known.mentions import find
+from ...reading.reading import Reading
 
 _LEFT_OVER = 3
 _LONG = 200

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
-from ..reading.reading import Reading
+from ...reading.reading import Reading
 
 Wish = Literal["tell", "write", "gather", "act", "plan"]
 """What the verb of a clause wishes for: to be told, a text, something found, something done, something organised."""

@@ -14,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ...tools.text import STOPWORDS, stem, tokens
-from ...tools.tool import Option
-from .reading import Reading, Span, plain
+from ....tools.text import STOPWORDS, stem, tokens
+from ....tools.tool import Option
+from ..reading import Reading, Span, plain
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z0-9_]+(?:['.][A-Za-z0-9]+)*")
