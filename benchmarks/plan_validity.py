@@ -174,29 +174,33 @@ def main(options: argparse.Namespace) -> int:
     return report(options, tally)
 
 
+def _short(line: str) -> str:
+    return line if len(line) <= _WIDE else line[: _WIDE - 1] + "…"
+
+
 def report(options: argparse.Namespace, tally: Tally) -> int:
     rows = [(name, count) for name, count in sorted(tally.plans.items())]
     table("Plans that left the planner", ("made by", "plans"), rows)
     plans, made, missed = tally.plans.total(), tally.made.total(), tally.missed.total()
     print(f"invalid by the second opinion: {len(tally.invalid)}; refused: {tally.refused.total()}")
     for said, count in tally.refused.most_common(SHOWN):
-        print(f"  {count} × {said}")
+        print(f"  {count} × {_short(said)}")
     for line in tally.invalid[:SHOWN]:
-        print(f"  {line}")
+        print(f"  {_short(line)}")
     ways = [(n, tally.made[n], tally.made[n] - tally.missed[n], tally.missed[n]) for n in WAYS]
     table(
         "Broken plans", ("way", "mutants", "caught", "missed"), [*ways, ("all", made, made - missed, missed)]
     )
     for name, line in tally.examples.items():
-        print(f"  {name}: {line}")
+        print(f"  {name}: {_short(line)}")
     print(
         f"rich plans: {tally.rich} valid by the second opinion, {len(tally.overstrict)} of them refused by the checker"
     )
     print(
         f"of these, {tally.ordered} were secured, and {len(tally.unordered)} left with two tasks that change one thing"
     )
-    for line in [*tally.unordered, *tally.overstrict][:SHOWN]:
-        print(f"  {line}")
+    for line in dict.fromkeys([*tally.unordered, *tally.overstrict[:_FEW]]):
+        print(f"  {_short(line)}")
     return finish(
         options,
         {
