@@ -47,6 +47,9 @@ from crewgraph.runtime.store import Store, open_store
 PLANS, QUICK = 2000, 150
 BROKEN, PLAIN = 8, 2
 """So often a plan is broken; one without any tool call less often, for there is little to break."""
+_FEW = 3
+_WIDE = 240
+"""Characters of a plan that is shown."""
 SHOWN = 12
 CRASHED = "crashed"
 
