@@ -16,7 +16,7 @@ from crewgraph.planner.drawing.mermaid import mermaid
 from crewgraph.planner.drawing.svg import svg
 from crewgraph.planner.drawing.tree import CRITICAL, OTHER, tree
 from crewgraph.planner.plan import Estimate, TaskEstimate
-from crewgraph.runtime.graph import Task
+from crewgraph.runtime.graph import Reference, Task
 from crewgraph.runtime.policy import Condition
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -26,6 +26,9 @@ NASTY = (
     "两个数的比值", "a\nb\r\nc\td", "\ufffe\x00", "<br/>", "click n0 href", "|pipe|", "{{x}}", "😀" * 5,
 )  # fmt: skip
 TEXTS = st.sampled_from(NASTY) | st.text(max_size=60)
+VALUES = TEXTS.filter(lambda text: Reference.parse(text) is None)
+"""What is given as a value is none that refers to a task: nobody is called like that here."""
+
 IDS = st.text("abcXYZ_-.", min_size=1, max_size=8)
 
 
@@ -38,13 +41,13 @@ def plans(draw: st.DrawFn) -> tuple[list[Task], Estimate | None]:
         after = draw(st.sets(st.sampled_from(before), max_size=3)) if before else set()
         more: dict[str, object] = {"approval": draw(st.booleans()), "optional": draw(st.booleans())}
         if draw(st.booleans()):
-            more |= {"tool": "look", "args": {"at": draw(TEXTS)}}
+            more |= {"tool": "look", "args": {"at": draw(VALUES)}}
         if draw(st.booleans()):
             more["each"] = draw(st.sampled_from([[], ["a", "b"]]))
         referable = [i for i in before if "." not in i]
         if referable and draw(st.booleans()):
             value = f"${draw(st.sampled_from(referable))}"
-            more["when"] = Condition(value=value, test="equals", to=draw(TEXTS))
+            more["when"] = Condition(value=value, test="equals", to=draw(VALUES))
         said = draw(TEXTS)
         tasks.append(
             Task.model_validate(
