@@ -45,11 +45,10 @@ def options(state: State, task: Task, failure: Failure) -> Iterator[Change]:
     if tool is None:
         yield from _by_another_agent(state, task)
         return
-    for change in (*_corrected(state, task, tool, failure), *_elsewhere(state, task, tool)):
+    parts = _one_by_one(state, task, tool) if failure.kind in _TELLING else ()
+    for change in (*_corrected(state, task, tool, failure), *_elsewhere(state, task, tool), *parts):
         if not any(call_key(one) in state.failed_calls for one in change.tasks):
             yield change
-    if failure.kind in _TELLING:
-        yield from _one_by_one(state, task, tool)
 
 
 def _once_more(state: State, task: Task, tool: Tool | None, failure: Failure) -> bool:

@@ -175,3 +175,19 @@ def test_after_the_last_change_things_are_only_given_up(trouble: tuple[list[Task
     if plan is not None:
         assert {task.tool for task in plan.tasks if task.id not in {t.id for t in tasks}} <= {None}
         assert len(plan.tasks) <= len(tasks)
+
+
+def test_what_failed_for_one_thing_is_not_asked_again_as_a_part_of_several() -> None:
+    """Found by the property above: a call about several things, broken down into one that had failed before."""
+    levels = Task(
+        id="t1", description="levels", agent="gauger", tool="levels", args={"places": ["Aba", "Bex"]}
+    )
+    one = Task(id="t0", description="level", agent="gauger", tool="level", args={"place": "Aba"})
+    answer = Task(id="answer", description="Answer", agent="writer", depends_on=("t1",))
+    why = {"t1": "no such place"}
+    crew = Gauges().crew(stand_in=False)
+    for tried in (frozenset[str](), frozenset({call_key(one)})):
+        so_far = SoFar((levels, answer), {}, why, "t1 failed", {"t1": "tool_arguments"}, tried)
+        plan = changed(crew, so_far)
+        calls = [call_key(task) for task in plan.tasks] if plan is not None else []
+        assert (call_key(one) in calls) is (not tried)
