@@ -27,10 +27,11 @@ def unreachable(asked: Asked) -> Unreachable | None:
     Only verbs that change something outside count: what a model can write or say by itself is within reach.
     """
     tools = [tool for tool in asked.crew.toolset.values() if not tool.combines]
-    verb = next(
-        (verb for wish, verb in Signs(Reading(asked.request)).wishes if wish == "act" and _deed(verb)), ""
-    )
-    if not verb or not tools:
+    if not tools:
+        return None
+    wishes = Signs(Reading(asked.request)).wishes
+    verb = next((verb for wish, verb in wishes if wish == "act" and _deed(verb)), "")
+    if not verb:
         return None
     return Unreachable(
         f"Cannot: no tool of this crew can {verb} (“{_short(asked.request)}”); the nearest are {_named(asked, tools)}. "

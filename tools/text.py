@@ -28,6 +28,8 @@ STOPWORDS = frozenset(
 
 def normal(text: str) -> str:
     """The text in one form: full-width to ASCII, accents dropped, lower case."""
+    if text.isascii():
+        return text.lower()
     wide = unicodedata.normalize("NFKC", text).replace("’", "'").lower()
     apart = unicodedata.normalize("NFD", wide)
     return unicodedata.normalize("NFC", "".join(c for c in apart if not unicodedata.combining(c)))

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from ...agents.crew import Crew
 from ...agents.model import Message
 from ..reading.reading import Reading
-from .examples import Shares, index, language_for
+from .examples import Shares, index, language_for, voted
 from .form.signs import Signs, words
 from .form.small_talk import greets, is_small_talk
-from .judging import Guess, for_crew, wanted
+from .judging import MANY_WORDS, Guess, for_crew, wanted
 from .kinds import UNSURE, Kind
 from .offers import Offer
 
@@ -31,7 +31,7 @@ class Case:
         self.request, self.crew, self.history, self.language = request, crew, history, language
         self.signs = Signs(Reading(request[:HEAD]))
         earlier = next((m.content for m in reversed(history) if m.role == "user"), "")
-        self.offer = Offer(crew, self.signs.reading, earlier, bool(self.signs.says("amount")))
+        self.offer = Offer(crew, self.signs, earlier)
         self.open = UNSURE.why
 
     def guess(self, shares: Shares, means: Mapping[str, float] = NOTHING) -> Guess | None:
@@ -48,7 +48,9 @@ class Case:
         return for_crew(want, self.offer, self.signs, means=means)
 
     def letters(self) -> Shares:
-        """How the examples vote that are written like it."""
+        """How the examples vote that are written like it; all alike on a long one, for no example is long."""
+        if self.signs.reading.length > MANY_WORDS:
+            return voted(())
         return index(language_for(self.request)).shares(self.signs.head)
 
     def _talks(self) -> str:

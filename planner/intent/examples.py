@@ -60,15 +60,16 @@ class Index:
     def shares(self, text: str, *, but: int = -1) -> Shares:
         """How the examples nearest to a text vote, without the one numbered `but`; even where none is like it at all."""
         given = _weights(_grams(text), self.rarity)
-        near: dict[int, float] = defaultdict(float)
+        near = [0.0] * len(self.examples)
         for gram, weight in given.items():
-            for number, other in self.posted.get(gram, ()):
+            for number, other in self.posted[gram]:
                 near[number] += weight * other
-        near.pop(but, None)
-        best = sorted(near.items(), key=lambda item: -item[1])[:_NEAREST]
-        if not best or best[0][1] < _LIKE:
+        if but >= 0:
+            near[but] = 0.0
+        best = sorted(range(len(near)), key=near.__getitem__, reverse=True)[:_NEAREST]
+        if near[best[0]] < _LIKE:
             return voted(())
-        return voted([(self.examples[n].sort, likeness) for n, likeness in best])
+        return voted([(self.examples[n].sort, near[n]) for n in best])
 
 
 def voted(votes: Sequence[tuple[Sort, float]]) -> Shares:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple, Protocol
@@ -25,7 +25,9 @@ _FEW = 14
 _MEANS_TOOL = 0.42
 _LIKELY = 3
 _MANY_QUESTIONS = 3
-_MANY_WORDS = 90
+MANY_WORDS = 90
+"""A request of more words is long: it is planned for that alone, where nothing else tells what it wants."""
+
 _PRIOR = 3.0
 _SORTS_OF: Mapping[Wish, tuple[Sort, ...]] = {
     "tell": ("ask", "write"),
@@ -64,7 +66,7 @@ def wanted(signs: Signs, shares: Shares, *, talks: str) -> Wanted:
 
     kinds: list[Wish] = [kind for kind, _ in signs.wishes]
     verbs = " and ".join(dict.fromkeys(f"“{verb}”" for _, verb in signs.wishes))
-    few = len(signs.reading.words) <= _FEW
+    few = signs.reading.length <= _FEW
     if talks == "surely" or (few and not kinds and not signs.asks and signs.says("chat")):
         return by("chat", "talk", "It greets, thanks or chats.", ("chat",))
     if steps := _steps(signs, kinds, verbs):
@@ -116,7 +118,7 @@ def _steps(signs: Signs, kinds: list[Wish], verbs: str) -> str:
         return f"What is done hangs on a condition (“{said}”)."
     if (does or "write" in kinds) and (said := signs.says("each")):
         return f"It wants something done for each of several (“{said}”)."
-    if len(signs.reading.words) > _MANY_WORDS and not (kinds[:1] == ["write"] and signs.says("pasted")):
+    if signs.reading.length > MANY_WORDS and not (kinds[:1] == ["write"] and signs.says("pasted")):
         return "It is long, so it may want several things."
     return ""
 
@@ -179,9 +181,15 @@ class Measured:
     """How often the guesses of each case were right, of how many."""
 
     cases: Mapping[str, tuple[int, int]]
+    _rates: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def confidence(self, case: str) -> float:
         """How often a guess of this case is right: as measured, and where little was, nearer to what its kind has."""
+        if case not in self._rates:
+            self._rates[case] = self._rate(case)
+        return self._rates[case]
+
+    def _rate(self, case: str) -> float:
         parts = case.split(":")
         rate = 0.5
         for depth in (1, 2, len(parts)):

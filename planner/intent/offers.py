@@ -15,6 +15,7 @@ from ...tools.text import tokens
 from ...tools.tool import Tool
 from ..reading.decompose import Decomposition, decompose
 from ..reading.reading import Reading
+from .form.signs import Signs
 
 _LONG = 2_000
 _ENOUGH = 2
@@ -27,13 +28,22 @@ _TERMS = 200
 class Offer:
     """One crew's tools held against one request. Nothing is looked at before it is asked for.
 
-    `earlier` is the user's message before, `amount` whether the request asks how much or how many.
+    `earlier` is the user's message before.
     """
 
     crew: Crew
-    reading: Reading
+    signs: Signs
     earlier: str = ""
-    amount: bool = False
+
+    @property
+    def reading(self) -> Reading:
+        """The request."""
+        return self.signs.reading
+
+    @cached_property
+    def amount(self) -> bool:
+        """Whether the request asks how much or how many."""
+        return bool(self.signs.says("amount"))
 
     @cached_property
     def documents(self) -> tuple[Tool, ...]:

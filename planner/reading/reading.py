@@ -61,6 +61,8 @@ class Word:
 
 def plain(text: str) -> str:
     """Full-width to ASCII, accents dropped, curly apostrophes straight; case kept."""
+    if text.isascii():
+        return text
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).replace("’", "'"))
     return unicodedata.normalize("NFC", "".join(c for c in apart if not unicodedata.combining(c)))
 
@@ -100,6 +102,11 @@ class Reading:
             else:
                 found.append(Word(match[0], stem(match[0].lower()), match.start(), match.end()))
         return tuple(found)
+
+    @cached_property
+    def length(self) -> int:
+        """How many words there are, without making them."""
+        return sum(len(said) if _HAN.match(said) else 1 for said in _TOKEN.findall(self.text))
 
     @cached_property
     def terms(self) -> tuple[Word, ...]:
@@ -191,7 +198,7 @@ class Reading:
     def wanted(self) -> frozenset[str]:
         """What kind of answer the question word asks for, as tokens: who asks for a person, when for a year."""
         for word, kinds in self.words_of.wants.items():
-            if (word in self.lower) if _HAN.search(word) else re.search(rf"\b{word}\b", self.lower):
+            if word in self.lower and (_HAN.search(word) or re.search(rf"\b{word}\b", self.lower)):
                 return kinds
         return frozenset()
 
@@ -216,8 +223,10 @@ class Reading:
         return low.endswith("er") and any(stem(low) in kin.stems for kin in self.words_of.kin)
 
     def _has(self, phrase: str) -> bool:
+        if phrase not in self.lower:  # far cheaper than the pattern, and nearly always the answer
+            return False
         if _HAN.search(phrase) or not phrase[0].isalnum():
-            return phrase in self.lower
+            return True
         return re.search(rf"\b{re.escape(phrase)}\b", self.lower) is not None
 
     @cached_property
@@ -225,6 +234,8 @@ class Reading:
         """Where phrases of greeting, thanks and chatter stand."""
         found: list[Span] = []
         for phrase in self.words_of.small_talk:
+            if phrase not in self.lower:  # far cheaper than the pattern, and nearly always so
+                continue
             pattern = re.escape(phrase) if _HAN.search(phrase) else rf"\b{re.escape(phrase)}\b"
             found.extend(match.span() for match in re.finditer(pattern, self.lower))
         return tuple(found)
@@ -234,7 +245,7 @@ class Reading:
         """The longest arithmetic expression in the request, in symbols, or None where nothing is to be worked out."""
         text = _DATE.sub(" ", self.lower)
         for word, value in self.words_of.numbers.items():
-            if word.isascii():
+            if word.isascii() and word in text:
                 text = re.sub(rf"\b{word}\b", str(value), text)
         for pattern, symbol in _WORDED:
             text = re.sub(pattern, symbol, text)

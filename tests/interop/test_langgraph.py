@@ -262,7 +262,9 @@ async def test_a_real_engine_drives_an_agent_graph(engine: ModelClient) -> None:
         return {"messages": [await must.ainvoke(state["messages"])]}
 
     async def answer(state: State) -> State:
-        return {"messages": [await model.ainvoke(state["messages"])]}
+        # Long enough that a busy machine cannot hand it over in one piece.
+        asked = [*state["messages"], HumanMessage("Now tell a long story about ink, with every detail.")]
+        return {"messages": [await model.ainvoke(asked, max_tokens=200)]}
 
     builder = StateGraph(State)
     builder.add_node("act", act)

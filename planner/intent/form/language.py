@@ -57,6 +57,11 @@ _SMALL = {
         "id": "dan adalah tidak apa siapa mana mengapa kapan bagaimana saya anda kamu untuk dengan dari yang ini itu berapa",
     }.items()
 }
+_WHOSE = {
+    word: tuple(language for language, small in _SMALL.items() if word in small)
+    for word in frozenset[str]().union(*_SMALL.values())
+}
+"""For each small word, the languages that have it."""
 _MARKS = {
     "de": "äöüß",
     "fr": "éèêàçùœâîô",
@@ -76,28 +81,30 @@ def language_of(text: str) -> str:
     Chinese and English as in `tools.text`. Japanese, Korean and other scripts of their own by their letters; twelve
     languages in Latin letters by small words and accents. Texts of one or two words may be taken for a neighbour's.
     """
-    if text.isascii() and not any(c.isalpha() for c in text):
-        return "en"
+    if text.isascii():
+        return _latin(text.lower())
     wide = unicodedata.normalize("NFKC", text)
     letters = [c for c in wide if c.isalpha()]
     if not letters:
         return "en"
-    if not wide.isascii():
-        for language, first, last in _SCRIPTS:
-            share = sum(first <= c <= last for c in letters) / len(letters)
-            if share > (0.1 if language == "ja" else 0.3):
-                return next(
-                    (other for of, other, own in _LETTERS if of == language and set(wide) & set(own)),
-                    language,
-                )
-        if chinese_or_not(wide) == "zh":
-            return "zh"
+    for language, first, last in _SCRIPTS:
+        share = sum(first <= c <= last for c in letters) / len(letters)
+        if share > (0.1 if language == "ja" else 0.3):
+            return next(
+                (other for of, other, own in _LETTERS if of == language and set(wide) & set(own)),
+                language,
+            )
+    if chinese_or_not(wide) == "zh":
+        return "zh"
     return _latin(wide.lower())
 
 
 def _latin(text: str) -> str:
     words = _WORD.findall(text.replace("’", "'"))
-    points = {language: float(sum(word in small for word in words)) for language, small in _SMALL.items()}
+    points = dict.fromkeys(_SMALL, 0.0)
+    for word in words:
+        for language in _WHOSE.get(word, ()):
+            points[language] += 1
     if not text.isascii():
         for language, marks in _MARKS.items():
             points[language] += bool(set(text) & set(marks)) + 0.1 * sum(c in marks for c in text)

@@ -46,7 +46,7 @@ def is_small_talk(request: str, tools: Iterable[Tool] = ()) -> bool:
     if (
         any(m.named for mentions in named.values() for m in mentions)
         or reading.numbers
-        or len(reading.words) > 2 * _SHORT
+        or reading.length > 2 * _SHORT
     ):
         return False
     if _ASKS.search(reading.lower) or _CODE.search(request):
@@ -54,7 +54,7 @@ def is_small_talk(request: str, tools: Iterable[Tool] = ()) -> bool:
     content = [w for w in reading.words if w in reading.terms and w.stem not in reading.words_of.plain]
     if _YOU.search(reading.lower):
         return len(content) <= _FEW * (1 if reading.lang == "en" else 2)
-    says = "?" not in reading.text and len(reading.words) <= _SHORT
+    says = "?" not in reading.text and reading.length <= _SHORT
     return says and (_CHATS.search(reading.lower) or _SAYS.search(reading.lower)) is not None
 
 

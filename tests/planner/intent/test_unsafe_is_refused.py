@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crewgraph import Crew
 from crewgraph.planner.intent.intents import intent_of
 from crewgraph.planner.intent.kinds import Harm
-from crewgraph.planner.intent.unsafe import harm_in, refusal
+from crewgraph.planner.intent.unsafe import harm_in, refusal, rules
 
 LABELLED = Path(__file__).resolve().parents[3] / "benchmarks" / "intents"
 
@@ -82,3 +82,13 @@ def test_who_would_harm_themselves_is_answered_with_care() -> None:
 @given(st.text(max_size=200))
 def test_any_text_can_be_read(text: str) -> None:
     assert harm_in(text) in get_args(Harm)
+
+
+def test_what_is_looked_for_first_never_hides_what_a_rule_would_see() -> None:
+    """Slow patterns stand behind a quick one that is a part of them."""
+    hastened = [
+        rule.every for rule in rules().rules if len(rule.every) == 2 and "how to" in rule.every[1].pattern
+    ]
+    assert len(hastened) >= 6
+    for quick, slow in hastened:
+        assert quick.pattern.removeprefix(r"\b").removesuffix(r"\b") in slow.pattern
