@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from ..runtime.errors import InvalidCrew
+from ..runtime.events import Effect
+from ..runtime.policy import Allowance
 from .model import Message, ModelRequest
+
+if TYPE_CHECKING:
+    from .architectures.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,11 @@ class Agent:
     `output_type` its written results are JSON of that pydantic model. `max_turns` bounds its reasoning loop,
     `max_tokens` each reply, `limit` how many tasks it works on at once. `briefing` is what it is told before all else;
     it has its crew's where it has none of its own.
+
+    `architecture` is how it works on a task: an `Architecture`, or the name of one of ours (left out: it writes, and where
+    its model is trusted it calls tools first). `guardrails` hold each of its results before anybody else sees it, and
+    send it back at most `corrections` times. `delegates` names the colleagues whom it may ask or hand its task to (True:
+    all of them). `may` says which effects its tool calls may have (left out: any), `allowance` what each of its tasks may use.
     """
 
     role: str
@@ -34,6 +44,12 @@ class Agent:
     limit: int | None = None
     adapter: str | None = None
     briefing: str = ""
+    architecture: Architecture | str | None = None
+    guardrails: Sequence[Any] = ()
+    corrections: int = 2
+    delegates: bool | Sequence[str] = False
+    may: Sequence[Effect] | None = None
+    allowance: Allowance | None = None
 
     def __post_init__(self) -> None:
         if not self.role.strip():

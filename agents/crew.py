@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Literal
 
 from ..runtime.errors import InvalidCrew
@@ -12,6 +13,20 @@ from ..tools.builtin.figures import COMBINERS
 from ..tools.tool import Tool
 from ..tools.toolset import Toolset
 from .agent import Agent
+
+
+class Process(StrEnum):
+    """How a crew goes about a request.
+
+    `planned`: the planner makes a graph of tasks, and each is begun when its inputs are there. `sequential`: the
+    author's tasks one after the other, each with the results before it; without tasks each agent in turn. `hierarchical`: a
+    manager hands pieces to colleagues and puts their results together. `conversation`: the agents speak in turns.
+    """
+
+    planned = "planned"
+    sequential = "sequential"
+    hierarchical = "hierarchical"
+    conversation = "conversation"
 
 
 @dataclass(frozen=True)
@@ -24,7 +39,8 @@ class Crew:
     rules and background: the same bytes at the start of every prompt, which an engine computes only once. `planner` plans
     its requests in a way of the author's own: a `crewgraph.planner.strategies.strategy.Strategy`. `risky` says what
     becomes of calls with an effect that a request has not asked for in so many words: a person is asked first, it is
-    noted, or nothing (left out: a person is asked where a model planned them).
+    noted, or nothing (left out: a person is asked where a model planned them). `process` is how it goes about a request,
+    `manager` who leads a hierarchical one (left out: one is made).
 
     Raises:
         InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
@@ -39,6 +55,8 @@ class Crew:
     briefing: str = ""
     planner: Any = None
     risky: Literal["ask", "note", "allow"] | None = None
+    process: Process | Literal["planned", "sequential", "hierarchical", "conversation"] = Process.planned
+    manager: Agent | None = None
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
