@@ -3,7 +3,7 @@
 Random crews (agents, tools with typed arguments of many kinds, effects) and random requests, drawn by hypothesis, are
 planned by the real planner, by the rules and then by a model that fills in the form of the plan at random and breaks it on
 purpose, so that plans are refused and mended. Every plan that leaves the planner is judged by a second opinion that shares
-nothing with the checker: it makes up results, fills the arguments in and holds them against the tools (`_plans_judge.py`).
+nothing with the checker: it makes up results, fills the arguments in and holds them against the tools (`plans/judge.py`).
 Then these plans, and richer ones made at random, are broken in about fifty ways; those that the second opinion calls broken
 are mutants, and the checker has to catch them.
 
@@ -26,13 +26,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from _plans_crews import Case, asked
-from _plans_judge import Limits, side_by_side, verdict
-from _plans_mutants import WAYS, Mutant, mutants
-from _plans_written import rich, scripted
 from _report import finish, parser, table
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
+from plans.crews import Case, asked
+from plans.judge import Limits, side_by_side, verdict
+from plans.mutants import WAYS, Mutant, mutants
+from plans.written import rich, scripted
 
 from crewgraph import Crew, Message, Task
 from crewgraph.agents.aptitude import Aptitude

@@ -41,7 +41,7 @@ from typing import Any
 
 import _report as report
 from _patient import run_while_threads_work
-from _plan_shapes import PACE, Shape, compact, eight, movies, parallelqa, said, tokens
+from plans.shapes import PACE, Shape, compact, eight, movies, parallelqa, said, tokens
 
 from crewgraph import Agent, Crew, Task, TaskGraph, TaskResult, tool
 from crewgraph.agents.calls import ask_model
@@ -173,7 +173,7 @@ async def react(shape: Shape, *, thoughts: bool) -> Took:
             return "writer"
 
         def _generate(self, *_: Any, **__: Any) -> ChatResult:
-            raise NotImplementedError
+            raise AssertionError("the graph is only asked from coroutines")
 
         async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
             turn = turns.pop(0) if turns else None

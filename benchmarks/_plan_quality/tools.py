@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import GenericAlias
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -133,7 +134,8 @@ def _kind(name: str, told: Mapping[str, Any]) -> Any:
     said = str(told.get("type", "string" if "description" in told else "any")).lower()
     if said in ("array", "list", "tuple"):
         items = told.get("items")
-        return list[_kind(f"{name}_item", items) if isinstance(items, Mapping) and items else Any]  # type: ignore[misc]  # made at run time
+        entry = _kind(f"{name}_item", items) if isinstance(items, Mapping) and items else Any
+        return GenericAlias(list, (entry,))
     if said in ("dict", "object"):
         inner = told.get("properties")
         if isinstance(inner, Mapping) and inner and all(re.match(r"[A-Za-z]", str(n)) for n in inner):

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+
+def module_of(code: str, file: Path) -> ModuleType:
+    """A page's code, written to a file and imported from there."""
+    file.write_text(code, "utf-8")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Page(NamedTuple):

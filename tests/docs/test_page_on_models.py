@@ -7,7 +7,6 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import BaseModel
@@ -26,21 +25,10 @@ from crewgraph.serving.endpoints.file import (
 )
 from crewgraph.serving.endpoints.opening import open_models
 
-if TYPE_CHECKING:
-    from .conftest import Page
+from .conftest import Page, module_of
 
 NEEDS = "<!-- needs "
 TABLES: tuple[type[BaseModel], ...] = (EngineTable, RateTable, ModelTable, CacheTable)
-
-
-def module_of(code: str, file: Path) -> ModuleType:
-    file.write_text(code, "utf-8")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def needing(page: Page) -> dict[str, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
 
@@ -14,18 +13,7 @@ from crewgraph import House, Settings
 from crewgraph.agents.testing import ForbiddenModel
 from crewgraph.planner.ways import Mode
 
-if TYPE_CHECKING:
-    from .conftest import Page
-
-
-def module_of(code: str, file: Path) -> ModuleType:
-    file.write_text(code, "utf-8")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from .conftest import Page, module_of
 
 
 @pytest.fixture

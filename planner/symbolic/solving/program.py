@@ -63,7 +63,7 @@ def _read(pipe: BinaryIO, lines: queue.Queue[bytes]) -> None:
 def _keep_engines_in_the_group() -> None:
     """unified-planning starts engines in sessions of their own, where killing this process group would not reach them."""
 
-    class Popen(subprocess.Popen):  # type: ignore[type-arg]
+    class Popen(subprocess.Popen[Any]):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**options, "start_new_session": False})
 

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from _plans_crews import Case, asked
-from _plans_judge import verdict
-from _plans_mutants import WAYS, Plan
-from _plans_written import rich
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plans.crews import Case, asked
+from plans.judge import verdict
+from plans.mutants import WAYS, Plan
+from plans.written import rich
 
 from crewgraph.planner.checking.checker import check, check_next
 from crewgraph.planner.plan import wrong

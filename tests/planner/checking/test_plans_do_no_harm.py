@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from _plans_crews import asked
-from _plans_written import rich
 from hypothesis import HealthCheck, given, settings
+from plans.crews import asked
+from plans.written import rich
 
 from crewgraph import Crew, Task, TaskGraph
 from crewgraph.planner.checking.checker import check

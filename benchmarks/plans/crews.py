@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from crewgraph import Agent, Allowance, Crew, Fact, Task, Tool, calculate
 from crewgraph.runtime.budget import Budget
+from crewgraph.runtime.events import Effect
 from crewgraph.tools.options import options_of
 from crewgraph.tools.planning import Traits
 from crewgraph.tools.values import FactLike
@@ -126,7 +127,8 @@ def tools(draw: st.DrawFn, number: int) -> Tool:
         if base is not None
         else create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     )
-    effect = draw(st.sampled_from(["read_only", "once"]))
+    effects: tuple[Effect, ...] = ("read_only", "once")
+    effect = draw(st.sampled_from(effects))
     places = [f"thing:{{{field}}}" for field in names] + ["log"]
     writes = (draw(st.sampled_from(places)),) if effect == "once" and draw(st.integers(0, 3)) else ()
     reads = (draw(st.sampled_from(places)),) if draw(st.integers(0, 3)) == 0 else ()
@@ -137,7 +139,7 @@ def tools(draw: st.DrawFn, number: int) -> Tool:
         model,
         draw(st.sampled_from(RETURNS)),
         _never,
-        effect=effect,  # type: ignore[arg-type]  # drawn of its own values
+        effect=effect,
         options=options_of(model),
         traits=Traits(reads=reads, writes=writes),
     )

@@ -7,11 +7,13 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from _plans_judge import ANYTHING, made_up
 from pydantic import TypeAdapter, ValidationError
 
 from crewgraph import Allowance, Condition, Crew, ModelRequest, Task, Tool
 from crewgraph.agents.testing import ScriptedModel
+from crewgraph.runtime.policy import Test
+
+from .values import ANYTHING, made_up
 
 _TEXTS = ("apple", "word", "some words", "north pen", "$t1", "$100", "苹果")
 
@@ -184,8 +186,10 @@ def _more(task: Task, samples: Mapping[str, Any], sample: Any, chance: random.Ra
         ref for ref, value in _places(samples) if isinstance(value, int | float) and type(value) is not bool
     ]
     if numbers and chance.random() < 0.2:
-        test = chance.choice(["above", "at_most", "equals", "differs"])
-        update["when"] = Condition(value=chance.choice(numbers), test=test, to=chance.choice([5, 3.5]))  # type: ignore[arg-type]  # one of its tests
+        tests: tuple[Test, ...] = ("above", "at_most", "equals", "differs")
+        update["when"] = Condition(
+            value=chance.choice(numbers), test=chance.choice(tests), to=chance.choice([5, 3.5])
+        )
     own = sample[0] if task.each is not None and sample else sample
     places = list(_places({"result": own}))
     if places and chance.random() < 0.2:
