@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema.validators import Draft202012Validator
 
 from crewgraph.agents.model import ModelReply, ModelRequest, ToolCall, ToolSpec
 from crewgraph.runtime.errors import InvalidSchema
 from crewgraph.serving.client.answers import Checked, Forms
 from crewgraph.serving.client.answers.forms.checks import MAX_KEPT
 from crewgraph.serving.client.answers.forms.grammars import literal, parsed
+from crewgraph.serving.client.answers.forms.schemas import compiled
 
 from .wayward import ASK, Wayward
 
@@ -78,6 +80,26 @@ def test_what_breaks_the_schema_is_named_with_its_place(value: Any, at: str, sai
     assert said in found
 
 
+_WORDS = "type properties items anyOf pattern patternProperties minLength $ref $defs enum required a".split()
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 5)
+    | st.sampled_from(["string", "object", "[", "#/$defs/a", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(_WORDS), _JSON, max_size=4))
+def test_what_the_quick_look_passes_is_a_schema(schema: dict[str, Any]) -> None:
+    try:
+        compiled(schema)
+    except InvalidSchema:
+        return
+    Draft202012Validator.check_schema(schema)
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", '{"a": NaN}', "1e999", "Infinity", '{"a":1} and so on', "[" * 100_000]
 )
@@ -104,6 +126,7 @@ def test_a_fault_is_short_however_long_the_reply() -> None:
         ({"items": {"$id": "other"}}, "an $id inside it, at #/items"),
         ({"enum": [float("nan")]}, "not plain JSON"),
         ({"default": object()}, "not plain JSON"),
+        ({"$schema": "urn:x", "type": 5}, "wrong at #/type"),
         ([], "not an object"),
     ],
 )
