@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ..runtime.budget import Cost
 from ..runtime.errors import CrewgraphError, InvalidInput, ToolArgumentError, ToolError
 from ..runtime.stepping.doubt import Finding, Happened
+from .caller import Caller
 from .effects import IdempotencyKey, given
 from .wrappers import in_thread
 
@@ -25,10 +26,11 @@ _ONE = Cost(tool_calls=1)
 class Call:
     """One call of a tool: the arguments are checked and agreed to already."""
 
-    def __init__(self, tool: Tool, arguments: Mapping[str, Any], ctx: RunContext) -> None:
+    def __init__(self, tool: Tool, arguments: Mapping[str, Any], ctx: RunContext, agent: str = "") -> None:
         self._tool = tool
         self._arguments = dict(arguments)
         self._ctx = ctx
+        self._agent = agent
         self._live = False
 
     async def result(self) -> Any:
@@ -76,7 +78,7 @@ class Call:
 
     async def _carry_out(self) -> Any:
         self._live = True
-        return await self._tool.call(self._arguments, self._key())
+        return await self._tool.call(self._arguments, self._key(), Caller.of(self._ctx, self._agent))
 
     def _key(self) -> IdempotencyKey:
         return IdempotencyKey(self._ctx.idempotency_key(self._name, self._arguments))

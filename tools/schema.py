@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..runtime.errors import InvalidCrew
+from .caller import Caller
 from .effects import IdempotencyKey
 
 _ARGS = re.compile(r"^\s*(?:Args|Arguments|Parameters)\s*:\s*$", re.IGNORECASE)
@@ -42,22 +43,24 @@ def split_docstring(text: str) -> tuple[str, dict[str, str]]:
 
 
 class Signature(NamedTuple):
-    """What a function says of itself: its arguments, its result, its words, and the parameter for the key."""
+    """What a function says of itself: its arguments, its result, its words, the parameters for the key and the caller."""
 
     args: type[BaseModel]
     returns: Any
     description: str
     key: str | None
+    caller: str | None = None
 
 
 def read_signature(fn: Callable[..., Any], name: str) -> Signature:
     """The pydantic model of a function's parameters, its return type, its description.
 
-    A parameter annotated `IdempotencyKey` is no argument: it stands apart as `key`.
+    A parameter annotated `IdempotencyKey` is no argument: it stands apart as `key`, one annotated
+    `Caller` as `caller`.
 
     Raises:
-        InvalidCrew: a parameter has no type hint, a hint names what is not there, two parameters take the key, or
-            the function takes `*args` or `**kwargs`.
+        InvalidCrew: a parameter has no type hint, a hint names what is not there, two parameters take the key or
+            the caller, or the function takes `*args` or `**kwargs`.
     """
     description, entries = split_docstring(fn.__doc__ or "")
     try:
@@ -68,6 +71,7 @@ def read_signature(fn: Callable[..., Any], name: str) -> Signature:
         ) from None
     fields: dict[str, Any] = {}
     keys: list[str] = []
+    callers: list[str] = []
     for parameter in inspect.signature(fn).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InvalidCrew(
@@ -80,14 +84,19 @@ def read_signature(fn: Callable[..., Any], name: str) -> Signature:
         if hints[parameter.name] is IdempotencyKey:
             keys.append(parameter.name)
             continue
+        if hints[parameter.name] is Caller:
+            callers.append(parameter.name)
+            continue
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (
             hints[parameter.name],
             Field(default, description=entries.get(parameter.name)),
         )
-    if len(keys) > 1:
-        raise InvalidCrew(
-            f"The tool {name!r} takes the key as {' and '.join(keys)}: one parameter is enough."
-        )
+    for what, names in (("key", keys), ("caller", callers)):
+        if len(names) > 1:
+            raise InvalidCrew(
+                f"The tool {name!r} takes the {what} as {' and '.join(names)}: one parameter is enough."
+            )
     model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
-    return Signature(model, hints.get("return", Any), description, keys[0] if keys else None)
+    returns = hints.get("return", Any)
+    return Signature(model, returns, description, keys[0] if keys else None, callers[0] if callers else None)

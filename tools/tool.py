@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ..runtime.errors import InvalidCrew, ToolArgumentError, ToolError
 from ..runtime.events import Effect
 from ..runtime.policy import Retry
+from .caller import NOBODY, Caller
 from .effects import Approval, IdempotencyKey, Reconcile, check_promises
 from .options import Option, correction, enumerated, options_of
 from .planning import NO_TRAITS, Traits
@@ -37,7 +38,8 @@ class Tool:
     is True where the tool works on results of other tools (it compares, adds up) and never comes first. `origin`
     is the foreign tool that this one wraps, if any. `telling` makes of what `fn` gives a value of type `returns`.
 
-    How it is called in a run: `key` is the parameter of `fn` that gets the idempotency key, `reconcile` says of a
+    How it is called in a run: `key` is the parameter of `fn` that gets the idempotency key, `caller` the one
+    that gets who calls, `reconcile` says of a
     `once` call in doubt what has happened, `approval` when a person is asked first, `limit` how many calls go on at
     once, `timeout` how many seconds one may take, `retry` how often a failed one is made again. `traits` are for planners.
 
@@ -56,6 +58,7 @@ class Tool:
     origin: object = None
     telling: Telling | None = None
     key: str | None = None
+    caller: str | None = None
     reconcile: Reconcile | None = None
     approval: Approval = False
     limit: int | None = None
@@ -96,7 +99,9 @@ class Tool:
         checked = self.check(arguments)
         return {name: getattr(checked, name) for name in type(checked).model_fields}
 
-    async def call(self, arguments: Mapping[str, Any], key: IdempotencyKey | None = None) -> Any:
+    async def call(
+        self, arguments: Mapping[str, Any], key: IdempotencyKey | None = None, caller: Caller = NOBODY
+    ) -> Any:
         """Run the tool. The result is JSON (what `returns` dumps to).
 
         Outside a run, without a `key`, a tool that takes one gets a new one.
@@ -107,7 +112,11 @@ class Tool:
                 where the tool itself did; its other errors are raised as they are.
         """
         values = self.values(arguments)
-        hidden = {self.key: key or IdempotencyKey(uuid.uuid4().hex)} if self.key is not None else {}
+        hidden: dict[str, Any] = {}
+        if self.key is not None:
+            hidden[self.key] = key or IdempotencyKey(uuid.uuid4().hex)
+        if self.caller is not None:
+            hidden[self.caller] = caller
         call = timed(self.fn, self.timeout, self._late)
         call = (failing_as_doubt if self.effect == "once" else failing_as_tool)(call, self.name)
         return self.dump(await call(**values, **hidden), values)
@@ -184,7 +193,7 @@ def tool(
 
     def make(function: Callable[..., Any]) -> Tool:
         own = name or function.__name__
-        model, returns, description, key = read_signature(function, own)
+        model, returns, description, key, caller = read_signature(function, own)
         if not description:
             raise InvalidCrew(
                 f"The tool {own!r} has no docstring: say in a sentence what it does, the planner chooses by it."
@@ -205,6 +214,7 @@ def tool(
             options,
             telling=telling,
             key=key,
+            caller=caller,
             reconcile=reconcile,
             approval=approval,
             limit=limit,

@@ -27,8 +27,18 @@ def as_tool(given: object) -> Tool:
     raise InvalidCrew(f"{getattr(given, '__name__', given)!r} is not a tool: {hint}.")
 
 
+def _each(given: Iterable[object]) -> Iterator[object]:
+    """The tools themselves, of what brings several: documents, a memory."""
+    for one in given:
+        bring = getattr(one, "tools", None)
+        if isinstance(one, Tool | type) or not callable(bring):
+            yield one
+        else:
+            yield from bring()
+
+
 class Toolset(Mapping[str, Tool]):
-    """Tools by name.
+    """Tools by name. What brings several (it has a method `tools` that always gives the same ones) may be given whole.
 
     Raises:
         InvalidCrew: two different tools share a name.
@@ -36,7 +46,7 @@ class Toolset(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[object] = ()) -> None:
         self._tools: dict[str, Tool] = {}
-        for given in tools:
+        for given in _each(tools):
             name = getattr(given, "name", None)
             known = self._tools.get(name) if isinstance(name, str) else None
             if known is not None and (known is given or known.origin is given):
@@ -76,7 +86,7 @@ class Toolset(Mapping[str, Tool]):
         tool = self[name]
         tool.check(arguments)
         agreed = await approved(tool, arguments, ctx, agent)
-        return await Call(tool, agreed, ctx).result()
+        return await Call(tool, agreed, ctx, agent).result()
 
 
 __all__ = ["ToolArgumentError", "Toolset", "as_tool"]
