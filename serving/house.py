@@ -159,12 +159,14 @@ class House(Archive):
         crew_path: str = "",
         tenant: str = "",
         claim: bool = False,
+        run_id: str | None = None,
     ) -> Journal:
         """A request written down as a run, for somebody else to carry out where this process does not `claim` it.
 
         Raises:
             InvalidRequest: it is empty or too long.
             NotFound: there is no such thread.
+            StoreError: there is a run with this `run_id` already.
         """
         text = checked_request(request)
         if thread_id is not None:
@@ -177,6 +179,7 @@ class House(Archive):
         return await self.store.create_run(
             crew.name,
             self._redactor.text(text),
+            run_id=run_id,
             crew_path=crew_path,
             options=options,
             thread_id=thread_id,

@@ -25,6 +25,14 @@ class Gate:
         """The server stops: runs under way are to be cancelled, and nobody gets a turn any more."""
         self.closed.set()
 
+    def refuse_when_full(self) -> None:
+        """Turn a request away before anything is done for it. Raises what `turn` raises."""
+        if self.closed.is_set():
+            raise stopping()
+        if self._slots.locked() and self._waiting >= self._limit:
+            message = f"{self._waiting} requests are waiting already: try again in {RETRY_AFTER} seconds."
+            raise ApiError(503, message, "overloaded", retry_after=RETRY_AFTER)
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn and hold it.
@@ -32,11 +40,7 @@ class Gate:
         Raises:
             ApiError: 503, as many are waiting already as may wait, or the server stops.
         """
-        if self.closed.is_set():
-            raise stopping()
-        if self._slots.locked() and self._waiting >= self._limit:
-            message = f"{self._waiting} requests are waiting already: try again in {RETRY_AFTER} seconds."
-            raise ApiError(503, message, "overloaded", retry_after=RETRY_AFTER)
+        self.refuse_when_full()
         self._waiting += 1
         try:
             await self._slots.acquire()
