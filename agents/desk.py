@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,9 +53,9 @@ class Desk:
         choices: Sequence[str] = (),
         temperature: float = 0.0,
         seed: int | None = 0,
-        aloud: bool = False,
+        aloud: bool | Callable[[str], None] = False,
     ) -> ModelReply:
-        """What the agent's model replies. `aloud` shows it to whoever listens, as it is written.
+        """What the agent's model replies. `aloud` shows it to whoever listens, as it is written; or gives it to a function.
 
         Raises:
             EngineError, ModelError: there is no usable reply.
@@ -63,7 +63,8 @@ class Desk:
         """
         request = self.agent.asks(messages, max_tokens=max_tokens, schema=schema)
         request = replace(request, choices=tuple(choices), temperature=temperature, seed=seed)
-        return await ask_model(self.ctx, self.client, request, say=self.ctx.text if aloud else None)
+        listener = aloud if callable(aloud) else self.ctx.text if aloud else None
+        return await ask_model(self.ctx, self.client, request, say=listener)
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> JsonValue:
         """The JSON result of one of its tools (see `Toolset.call` for what it raises)."""
