@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from zlib import crc32
 
+from ..tools.knowledge.vectors import Embed
 from ..tools.text import language_of, tokens
 
-Embed = Callable[[Sequence[str]], Awaitable[Sequence[Sequence[float]]]]
-"""Makes one vector of length 1 of each text; all have the same number of dimensions."""
+__all__ = ["WORDS", "WORD_DIMENSIONS", "Embed", "Likeness", "by_words", "with_words"]
 
 WORD_DIMENSIONS = 512
 _NUMBER = re.compile(r"\d[\d.]*")

@@ -1,14 +1,9 @@
-"""A folder of documents and the tool that searches it: embedded Qdrant, lexical (BM25) sparse vectors, no torch.
-
-BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); k1 and b as there.
-Term weights are in the stored vectors, inverse document frequencies come from Qdrant's IDF modifier.
-"""
+"""A folder of documents and the tool that searches it: embedded Qdrant, lexical (BM25) sparse vectors, no torch."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +18,7 @@ from ..values import Passage, Passages
 from .passages import read_folder
 from .question import understand
 from .quoting import window
+from .vectors import dimension, weighed
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 QUERY = "query"
 """JSON-schema `format` of a parameter that takes the question in the user's own words."""
 
-_K1, _B = 1.2, 0.75
 _COLLECTION = "passages"
 _HEADING_WEIGHT = 2
 _ALTERNATIVE = 0.5
@@ -38,11 +33,6 @@ _CANDIDATES = 50
 _HEADING = 0.4
 _NUMBER = 0.1
 _MIN_COVER = 0.34
-
-
-def _dimension(token: str) -> int:
-    """Qdrant's sparse dimensions are numbers; 32 bits make a collision between two words of a corpus unlikely."""
-    return zlib.crc32(token.encode())
 
 
 @dataclass(frozen=True)
@@ -106,8 +96,7 @@ class Documents:
         )
         points = []
         for number, bag in enumerate(bags):
-            scale = _K1 * (1 - _B + _B * len(bag) / mean)
-            weights = {_dimension(t): n * (_K1 + 1) / (n + scale) for t, n in Counter(bag).items()}
+            weights = weighed(bag, mean)
             vector = models.SparseVector(indices=list(weights), values=list(weights.values()))
             points.append(models.PointStruct(id=number, vector={"words": vector}))
         client.upsert(_COLLECTION, points)
@@ -136,7 +125,7 @@ def _search(index: _Index, query: str, limit: int) -> Passages:
 
     question = understand(query, index.rarity, han=index.han)
     asked = {
-        _dimension(t): (1.0 if len(c.alternatives) == 1 else _ALTERNATIVE)
+        dimension(t): (1.0 if len(c.alternatives) == 1 else _ALTERNATIVE)
         for c in question.concepts
         for t in c.alternatives
     }
