@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "cache": Entry("cache", "Show how many replies of models are kept, and take them away."),
     "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
     "engine": Entry("engine", "Pull, start, stop and list model engines.", frozenset({"--model"})),
+    "schema": Entry("schema", "Print the JSON schema of crew files in YAML, for editors."),
     "doctor": Entry("doctor", "Check this installation and say what to do about problems."),
 }
 
