@@ -45,9 +45,9 @@ def _any_of(kind: Any, chance: random.Random) -> Any:
     if origin is list:
         return [_any_of(get_args(kind)[0], chance) for _ in range(chance.randint(0, 3))]
     if origin is dict:
-        return {
-            chance.choice(_TEXTS): _any_of(get_args(kind)[1], chance) for _ in range(chance.randint(0, 2))
-        }
+        # Every name half of the time: what refers to one that may be there is right in some tries.
+        names = _TEXTS if chance.random() < 0.5 else chance.sample(_TEXTS, chance.randint(0, 2))
+        return {name: _any_of(get_args(kind)[1], chance) for name in names}
     if kind is Any:
         return ANYTHING
     if kind is type(None) or kind is None:

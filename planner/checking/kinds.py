@@ -43,7 +43,14 @@ class Known(NamedTuple):
 
 def fits(given: Any, wanted: Any) -> bool:
     """Whether a value of one type may stand where another is wanted. A bare number or text may stand for a `Fact`."""
-    return accepts(given, FactLike if wanted is Fact else wanted)
+    wanted = FactLike if wanted is Fact else wanted
+    return _fits(given, wanted) if _hashable(given) and _hashable(wanted) else accepts(given, wanted)
+
+
+@lru_cache(maxsize=4096)
+def _fits(given: Any, wanted: Any) -> bool:
+    """Kept: a schema of plans asks thousands of times for the same few pairs of types."""
+    return accepts(given, wanted)
 
 
 @lru_cache(maxsize=512)

@@ -13,6 +13,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ....tools.text import STOPWORDS, stem, tokens
 from ....tools.tool import Option
@@ -109,7 +110,7 @@ def _asked_for(values: tuple[Option, ...], named: list[Mention], reading: Readin
     wanted = reading.wanted
     if not wanted or len(named) != 1:
         return []
-    bags = {o.value: set(tokens(" ".join((o.value.replace("_", " "), *o.names, o.about)))) for o in values}
+    bags = {o.value: _bag(o) for o in values}
     if not any(o.about for o in values) or bags[named[0].value] & wanted:
         return []
     root = {t[:_ROOT] for t in tokens(reading.text[slice(*named[0].span)]) if len(t) >= _ROOT}
@@ -131,13 +132,12 @@ def _outermost(spans: Iterable[Span]) -> set[Span]:
 def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:
     by_first: dict[str, list[tuple[tuple[str, ...], str, str]]] = defaultdict(list)
     for option in values:
-        for name in dict.fromkeys(map(plain, (option.value, option.value.replace("_", " "), *option.names))):
-            if _HAN.search(name):
-                yield from (
-                    Mention(option.value, m.span())
-                    for m in re.finditer(re.escape(name.lower()), reading.lower)
-                )
-            elif parts := tuple(stem(w.lower()) for w in _WORD.findall(name)):
+        for name, parts in _names(option):
+            if not parts:
+                if name.lower() in reading.lower:
+                    places = re.finditer(re.escape(name.lower()), reading.lower)
+                    yield from (Mention(option.value, m.span()) for m in places)
+            else:
                 by_first[parts[0]].append((parts, option.value, name))
     words, small = reading.words, reading.text == reading.lower
     for start, word in enumerate(words):
@@ -145,6 +145,24 @@ def _named(values: Iterable[Option], reading: Reading) -> Iterable[Mention]:
             run = words[start : start + len(parts)]
             if tuple(w.stem for w in run) == parts and _written(name, [w.text for w in run], small):
                 yield Mention(value, (run[0].start, run[-1].end))
+
+
+@lru_cache(maxsize=8192)
+def _names(option: Option) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The names of a value, each with the stems of its words; a Chinese one has none, and is looked for as it stands."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for name in dict.fromkeys(map(plain, (option.value, option.value.replace("_", " "), *option.names))):
+        if _HAN.search(name):
+            found.append((name, ()))
+        elif parts := tuple(stem(w.lower()) for w in _WORD.findall(name)):
+            found.append((name, parts))
+    return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def _bag(option: Option) -> frozenset[str]:
+    """All words that stand for a value or tell of it."""
+    return frozenset(tokens(" ".join((option.value.replace("_", " "), *option.names, option.about))))
 
 
 def _written(name: str, said: list[str], small: bool) -> bool:
@@ -170,9 +188,9 @@ def _lone(text: str) -> bool:
 
 def _about(values: tuple[Option, ...], reading: Reading, taken: list[Span]) -> list[Mention]:
     """The values that the request's other words point at; a word's own votes count before those of its kin."""
-    bags = {o.value: set(tokens(" ".join((o.value.replace("_", " "), *o.names, o.about)))) for o in values}
     if len(values) > _FEW and not any(o.about for o in values):
         return []
+    bags = {o.value: _bag(o) for o in values}
     rarity = {
         t: math.log(1 + len(bags) / sum(t in bag for bag in bags.values()))
         for bag in bags.values()
