@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import JsonValue
@@ -13,7 +14,7 @@ from ..events import Answer, Event
 from ..journalling.journal import Journal
 from ..journalling.row import EventRow
 from ..reading.questions import Question
-from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
+from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, ThreadSummary, Usage
 
 if TYPE_CHECKING:
     from .seal import Key
@@ -26,6 +27,7 @@ __all__ = [
     "Synchronous",
     "ThreadMessage",
     "ThreadRecord",
+    "ThreadSummary",
     "Usage",
     "open_store",
 ]
@@ -39,6 +41,9 @@ standbys that it waits for (FULL)."""
 
 class Store(Protocol):
     """Keeps runs and conversations.
+
+    The history of a run of a conversation is kept as what it is made of there (see `threads.references`); a run that is
+    found, opened, read or exported by itself has the messages themselves in its options, one of `list_runs` has not.
 
     Every method raises `StoreError` when the database cannot be read or written, and `StoreCorrupt` when it
     is found damaged (it has then been set aside). Where a method takes `which`, that is a whole run id, a unique
@@ -172,8 +177,25 @@ class Store(Protocol):
         """Add messages, each a role and a content, to a conversation: all of them or none. Raises `NotFound`."""
         ...
 
-    async def messages(self, thread_id: str) -> list[ThreadMessage]:
-        """The messages of a conversation, in order. Raises `NotFound`."""
+    async def messages(self, thread_id: str, *, since: int = 0) -> list[ThreadMessage]:
+        """The messages of a conversation, in order, those numbered `since` and later. Raises `NotFound`."""
+        ...
+
+    def turn(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """Alone in this conversation, in all processes, for as long as it lasts; waits for whoever is.
+
+        Who dies is in it no longer. Within it, the same conversation is entered again without waiting.
+        """
+        ...
+
+    async def add_summary(
+        self, thread_id: str, upto: int, content: str, state: JsonValue = None, run_id: str | None = None
+    ) -> ThreadSummary:
+        """Keep a summary of a conversation up to the message numbered `upto`. Raises `NotFound`."""
+        ...
+
+    async def summary(self, thread_id: str) -> ThreadSummary | None:
+        """The newest summary of a conversation, where there is one."""
         ...
 
     async def delete_thread(self, thread_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Reader: runs, their rows and conversations read back from a database, opened and checked."""
+"""Reader: runs and their rows read back from a database, opened and checked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from ..errors import NotFound
 from ..journalling.row import EventRow
 from .lines import NOTHING, record_of
-from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
+from .record import RunRecord, RunStatus, Usage
 from .rows import check, filled, holds_large, opened
 from .seal import Seal
 from .sql.database import Database
-from .sql.statements import BLOBS, CHILDREN, LINE, MESSAGES, ROWS, USED_ELSEWHERE, Line
+from .sql.statements import BLOBS, CHILDREN, LINE, ROWS, USED_ELSEWHERE, Line
 
 
 class Story(NamedTuple):
@@ -135,44 +135,3 @@ class Reader:
             selects.used_by(tenant, since)
         )
         return Usage(int(runs), int(tokens), int(tool_calls), float(money), float(seconds))
-
-    async def thread(self, thread_id: str) -> ThreadRecord:
-        """A conversation. Raises `NotFound`."""
-        from .sql import selects
-
-        found = await self._database.select(selects.thread(thread_id))
-        if not found:
-            raise self.no_thread(thread_id)
-        return self._thread(found[0])
-
-    async def has_thread(self, thread_id: str) -> bool:
-        """Whether there is such a conversation."""
-        from .sql import selects
-
-        return bool(await self._database.select(selects.thread(thread_id)))
-
-    def no_thread(self, thread_id: str) -> NotFound:
-        """The sentence for a conversation that is not there."""
-        return NotFound(
-            f"There is no thread {thread_id!r} in {self._database.name}: list the threads to see their ids."
-        )
-
-    async def threads(self, limit: int) -> list[ThreadRecord]:
-        """Conversations, the newest first."""
-        from .sql import selects
-
-        return [self._thread(found) for found in await self._database.select(selects.threads(limit))]
-
-    async def messages(self, thread_id: str) -> list[ThreadMessage]:
-        """The messages of a conversation, in order. Raises `NotFound`."""
-        found = await self._database.fetch(MESSAGES, (thread_id,))
-        if not found:
-            await self.thread(thread_id)
-        return [
-            ThreadMessage(thread_id, role, self._seal.open(content), at, run_id)
-            for role, content, at, run_id in found
-        ]
-
-    def _thread(self, found: tuple[object, ...]) -> ThreadRecord:
-        thread_id, created, title = found
-        return ThreadRecord(str(thread_id), float(str(created)), self._seal.open(str(title)))

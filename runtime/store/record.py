@@ -1,4 +1,4 @@
-"""RunRecord, ThreadRecord, ThreadMessage: what a store tells of a run and of a conversation."""
+"""RunRecord, ThreadRecord, ThreadMessage, ThreadSummary: what a store tells of a run and of a conversation."""
 
 from __future__ import annotations
 
@@ -63,10 +63,27 @@ class ThreadRecord:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMessage:
-    """One message of a conversation, and the run that it asked for or came from."""
+    """One message of a conversation, and the run that it asked for or came from. Numbers only grow, with gaps."""
 
     thread_id: str
     role: str
     content: str
+    at: float
+    run_id: str | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """A summary of a conversation up to the message numbered `upto`.
+
+    `content` is its words, `state` plain JSON from which the next one is made, `run_id` the run in which a model wrote it.
+    """
+
+    thread_id: str
+    number: int
+    upto: int
+    content: str
+    state: JsonValue
     at: float
     run_id: str | None = None

@@ -7,6 +7,7 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import chain
 
 from pydantic import JsonValue
@@ -20,12 +21,13 @@ from ..reading.questions import Question, find_question, open_questions
 from .claims import Claims
 from .lines import line_of
 from .reader import Reader, Story
-from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, Usage
+from .record import RunRecord, RunStatus, ThreadMessage, ThreadRecord, ThreadSummary, Usage
 from .rows import merged, of_tasks
 from .seal import Seal
-from .sink import RunSink, plain
+from .sink import RunSink
 from .sql.database import Database, Holding, Lane, Refused, Statement, write
-from .sql.statements import ANSWER, ANSWERS, MESSAGE, THREAD, TOUCH_THREAD, Line, create, drop_run
+from .sql.statements import ANSWER, ANSWERS, Line, create, drop_run
+from .threads.threads import GONE, Threads
 
 _ATTEMPTS = 16
 _AT_ONCE = 100
@@ -40,6 +42,7 @@ class SqlStore:
         self._seal = seal
         self._reader = Reader(database, seal)
         self._claims = Claims(database, self._reader)
+        self._threads = Threads(database, seal)
 
     @property
     def seal(self) -> Seal:
@@ -110,7 +113,7 @@ class SqlStore:
     async def _opened(self, line: Line) -> Journal:
         try:
             story = await self._reader.story(line)
-            record = await self._reader.record(line)
+            record = await self._threads.whole(await self._reader.record(line))
         except BaseException:
             await self._claims.give_back([line])
             raise
@@ -140,12 +143,12 @@ class SqlStore:
         line = await self._reader.line(which)
         story = await self._reader.story(line)
         elsewhere = [row for child in story.children for row in of_tasks(child.rows)]
-        record = await self._reader.record(line)
+        record = await self._threads.whole(await self._reader.record(line))
         return Journal(line.id, story.rows, elsewhere=elsewhere, record=record, read_only=True)
 
     async def find_run(self, which: str) -> RunRecord:
         """The run with this id, this unique beginning of an id, or the ``last`` one."""
-        return await self._reader.record(await self._reader.line(which))
+        return await self._threads.whole(await self._reader.record(await self._reader.line(which)))
 
     async def list_runs(
         self, limit: int = 20, *, status: RunStatus | None = None, tenant: str | None = None
@@ -174,7 +177,7 @@ class SqlStore:
         """A new run that begins with these events, in one transaction. Nobody carries it out yet."""
         from .exchange import Whole, import_statements
 
-        old = await self.find_run(origin)
+        old = await self._reader.record(await self._reader.line(origin))
         record = RunRecord(
             id="",
             crew=old.crew,
@@ -254,7 +257,8 @@ class SqlStore:
             answers = [
                 (key, at, Answer.model_validate_json(self._seal.open(body))) for key, at, body in found
             ]
-            return Whole(await self._reader.record(part.line, own=True), part.rows, answers)
+            record = await self._threads.whole(await self._reader.record(part.line, own=True))
+            return Whole(record, part.rows, answers)
 
         story = await self._reader.story(await self._reader.line(which))
         parts = [await whole(part) for part in (story, *story.children)]
@@ -266,7 +270,7 @@ class SqlStore:
 
         runs = await asyncio.to_thread(read_lines, list(lines))
         thread_id = runs[0].record.thread_id
-        if thread_id is not None and not await self._reader.has_thread(thread_id):
+        if thread_id is not None and not await self._threads.has(thread_id):
             runs = [run._replace(record=dataclasses.replace(run.record, thread_id=None)) for run in runs]
         statements = await asyncio.to_thread(import_statements, runs, self._seal)
         try:
@@ -282,50 +286,55 @@ class SqlStore:
         now = time.time()
         for _ in range(_ATTEMPTS):
             thread_id = _new_id("t", now)
-            values = (thread_id, now, self._seal.close(plain(title)))
-            if (await write(self.database, Statement(THREAD, values))).changed:
+            if await self._threads.create(thread_id, now, title):
                 return ThreadRecord(thread_id, now, title)
         raise self._no_free_id()
 
     async def thread(self, thread_id: str) -> ThreadRecord:
         """A conversation."""
-        return await self._reader.thread(thread_id)
+        return await self._threads.find(thread_id)
 
     async def list_threads(self, limit: int = 20) -> list[ThreadRecord]:
         """Conversations, the newest first."""
-        return await self._reader.threads(limit)
+        return await self._threads.newest(limit)
 
     async def add_message(self, thread_id: str, role: str, content: str, run_id: str | None = None) -> None:
         """Add a message to a conversation."""
-        await self.add_messages(thread_id, [(role, content)], run_id)
+        await self._threads.add(thread_id, [(role, content)], run_id)
 
     async def add_messages(
         self, thread_id: str, messages: Sequence[tuple[str, str]], run_id: str | None = None
     ) -> None:
         """Add messages to a conversation, all of them or none."""
-        now = time.time()
-        rows = [
-            Statement(MESSAGE, (thread_id, plain(role), self._seal.close(plain(content)), now, run_id))
-            for role, content in messages
-        ]
-        try:
-            await write(self.database, Statement(TOUCH_THREAD, (thread_id,), guard=True), *rows)
-        except Refused:
-            raise self._reader.no_thread(thread_id) from None
+        await self._threads.add(thread_id, messages, run_id)
 
-    async def messages(self, thread_id: str) -> list[ThreadMessage]:
+    async def messages(self, thread_id: str, *, since: int = 0) -> list[ThreadMessage]:
         """The messages of a conversation, in order."""
-        return await self._reader.messages(thread_id)
+        return await self._threads.messages(thread_id, since)
+
+    def turn(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """Alone in this conversation."""
+        return self._threads.turn(thread_id)
+
+    async def add_summary(
+        self, thread_id: str, upto: int, content: str, state: JsonValue = None, run_id: str | None = None
+    ) -> ThreadSummary:
+        """Keep a summary of a conversation with it."""
+        return await self._threads.add_summary(thread_id, upto, content, state, run_id)
+
+    async def summary(self, thread_id: str) -> ThreadSummary | None:
+        """The newest summary of a conversation."""
+        return await self._threads.summary(thread_id)
 
     async def delete_thread(self, thread_id: str) -> None:
         """Take a conversation away for good, with its runs and their events."""
-        await self._reader.thread(thread_id)
+        await self._threads.find(thread_id)
         lines = await self._reader.runs_of_thread(thread_id)
         for line in list(lines):
             lines += [child for child in await self._reader.children(line.id) if child not in lines]
         await self._delete(
             lines,
-            Statement("DELETE FROM messages WHERE thread_id = ?", (thread_id,)),
+            *(Statement(gone, (thread_id,)) for gone in GONE),
             Statement("DELETE FROM threads WHERE id = ?", (thread_id,)),
         )
 

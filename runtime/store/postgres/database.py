@@ -13,6 +13,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from math import inf
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -37,6 +38,7 @@ from ..sql.statements import APPEND, CLAIM, CLAIM_FREE
 from .reads import Reads
 from .session import Broken, Proof, Session, lock_of, refusal_of
 from .trouble import COMMAND_SECONDS, is_lost, refusal, waits, without_password
+from .turns import SessionTurns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -76,6 +78,7 @@ class PostgresDatabase:
         self._held = False
         self._said: Holding = "regained"
         self._reads = Reads(url, self.name, patience)
+        self._turns = SessionTurns(url, self.name, patience)
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -135,6 +138,10 @@ class PostgresDatabase:
             return (await write(self, theirs, Statement(CLAIM, (self.owner, number, owner)))).changed > 0
         except Refused:
             return False
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold the turn with this name, which nobody else has then; waits for it."""
+        return self._turns.turn(name)
 
     async def scrub(self) -> None:
         """Deleted rows stay in PostgreSQL's files until its own vacuum has passed over them."""
@@ -260,6 +267,7 @@ class PostgresDatabase:
         session, self._session, self._held = self._session, None, False
         if session is not None:
             await session.aclose()
+        await self._turns.aclose()
         await self._reads.aclose()
 
     async def _check_schema(self) -> None:

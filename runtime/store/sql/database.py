@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from ...errors import ClaimLost, StoreError
@@ -123,6 +124,10 @@ class Database(Protocol):
 
     async def claim(self, number: int, owner: str | None) -> bool:
         """Make a run ours that belongs to `owner`, who is dead or nobody; whether that worked."""
+        ...
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold the turn with this name, which nobody else has then; waits for it. It goes when this process dies."""
         ...
 
     async def scrub(self) -> None:

@@ -13,10 +13,21 @@ from ...errors import StoreError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of `tables`: the number of the newest migration."""
 
-TABLES = ("schema_version", "runs", "events", "blobs", "blob_refs", "answers", "threads", "messages", "meta")
+TABLES = (
+    "schema_version",
+    "runs",
+    "events",
+    "blobs",
+    "blob_refs",
+    "answers",
+    "threads",
+    "messages",
+    "summaries",
+    "meta",
+)
 
 
 def check_version(version: int, name: str) -> bool:

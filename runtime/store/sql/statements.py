@@ -33,8 +33,14 @@ THREAD = "INSERT INTO threads (id, created, title) VALUES (?, ?, ?) ON CONFLICT 
 TOUCH_THREAD = "UPDATE threads SET created = created WHERE id = ?"
 MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
 
-MESSAGES = "SELECT role, content, at, run_id FROM messages WHERE thread_id = ? ORDER BY number"
+LAST_NUMBER = 2**31 - 1
+MESSAGES = "SELECT role, content, at, run_id, number FROM messages WHERE thread_id = ? AND number BETWEEN ? AND ? ORDER BY number"
 """Below the ORM, since every turn of a conversation reads them: building a select anew costs more than reading."""
+
+SUMMARY = "INSERT INTO summaries (thread_id, upto, content, state, at, run_id) VALUES (?, ?, ?, ?, ?, ?) RETURNING number"
+_SUMMARIES = "SELECT number, upto, content, state, at, run_id FROM summaries WHERE thread_id = ? "
+LAST_SUMMARY = _SUMMARIES + "ORDER BY number DESC LIMIT 1"
+ONE_SUMMARY = _SUMMARIES + "AND number = ?"
 
 DROP_BLOBS = (
     "DELETE FROM blobs WHERE digest IN (SELECT digest FROM blob_refs WHERE run = ?) "

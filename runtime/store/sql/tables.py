@@ -142,4 +142,21 @@ class MessageRow(_Table, table=True):
     run_id: str | None = None
 
 
+class SummaryRow(_Table, table=True):
+    """A summary of a conversation: of all its messages up to the one numbered `upto`.
+
+    `state` is what the next one is made of. `run_id` is the run in which a model wrote it; NULL where none did.
+    """
+
+    __tablename__ = "summaries"  # pyright: ignore[reportAssignmentType]
+
+    number: int | None = Field(default=None, primary_key=True)
+    thread_id: str = Field(index=True)
+    upto: int
+    content: str
+    state: str
+    at: float
+    run_id: str | None = None
+
+
 metadata = _Table.metadata

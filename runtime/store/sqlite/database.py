@@ -6,7 +6,8 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -16,6 +17,7 @@ from ..sql.statements import CLAIM, CLAIM_FREE
 from .checkpoints import Checkpoints
 from .file import connect, failure, prepare
 from .owner import Owner
+from .turns import FileTurns
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class SqliteDatabase:
         self._inode = path.stat().st_ino
         self._owner = Owner(path)
         self.owner = self._owner.id
+        self._turns = FileTurns(path)
         self._checkpoints = Checkpoints(path, lambda work: self._writer.between(work))
         self._writer = Writer(connection, failure=self._failure, wrote=self._checkpoints.wrote)
         self._readers: list[sqlite3.Connection] = []
@@ -117,6 +120,19 @@ class SqliteDatabase:
         if owner != self.owner and await self.living({owner}):
             return False
         return (await write(self, Statement(CLAIM, (self.owner, number, owner)))).changed > 0
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Hold the turn with this name, which nobody else has then; waits for it."""
+        try:
+            turn = self._turns.turn(name)
+            await turn.__aenter__()
+        except OSError as error:
+            raise self._failure(error) from None
+        try:
+            yield
+        finally:
+            await turn.__aexit__(None, None, None)
 
     async def scrub(self) -> None:
         """Overwrite the log too: deleted rows are zeroed in the file, and then nowhere else."""
