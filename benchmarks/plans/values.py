@@ -34,6 +34,9 @@ def made_up(kind: Any, chance: random.Random) -> Any:
 _TEXTS = ("apple", "word", "some words", "a", "zz top", "北京", "2+3")
 
 
+_NAMES = tuple(text for text in _TEXTS if not (text.isascii() and text.isidentifier()))
+
+
 def _any_of(kind: Any, chance: random.Random) -> Any:
     if hasattr(kind, "__metadata__"):
         return _any_of(get_args(kind)[0], chance)
@@ -45,8 +48,8 @@ def _any_of(kind: Any, chance: random.Random) -> Any:
     if origin is list:
         return [_any_of(get_args(kind)[0], chance) for _ in range(chance.randint(0, 3))]
     if origin is dict:
-        # Every name half of the time: what refers to one that may be there is right in some tries.
-        names = _TEXTS if chance.random() < 0.5 else chance.sample(_TEXTS, chance.randint(0, 2))
+        # No name that a reference could have: whether it would be there is anybody's guess.
+        names = chance.sample(_NAMES, chance.randint(0, 2))
         return {name: _any_of(get_args(kind)[1], chance) for name in names}
     if kind is Any:
         return ANYTHING
