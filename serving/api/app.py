@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ...runtime.errors import CrewgraphError, RunWaiting, StepInDoubt
+from ..a2a.routes import add_a2a_routes
 from .body import invalid, read_ask
 from .completion import Completion, Reply
 from .door import refuse_other_origins, tenant_of
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 def make_app(
     house: House, crew: Crew, *, running: int = 4, waiting: int = 32, crew_path: str = ""
 ) -> FastAPI:
-    """The chat API of one crew, and its past runs. `running` runs go on at once and `waiting` more may queue.
+    """The chat API of one crew, its past runs, and A2A. `running` runs go on at once and `waiting` more may queue.
 
-    `app.state.gate.close()` cancels the runs under way and turns new requests away, before the house closes.
+    `app.state.gate.close()` cancels the runs under way and turns new requests away, before the house closes; await
+    `app.state.errands.aclose()` too, for runs of A2A clients go on without a request.
     """
     app = FastAPI(title=f"crewgraph: {crew.name}", docs_url=None, redoc_url=None, openapi_url=None)
     gate = app.state.gate = Gate(running, waiting)
@@ -88,6 +90,7 @@ def make_app(
         return {"status": "ok", "crew": crew.name}
 
     add_run_routes(app, house, crew, gate)
+    app.state.errands = add_a2a_routes(app, house, crew, gate, crew_path)
     return app
 
 

@@ -93,7 +93,7 @@ async def read_body(request: Request, kind: type[B], *, may_be_empty: bool = Fal
     Raises:
         ApiError: it is too large, not JSON, or not such an object.
     """
-    raw = await _bounded(request)
+    raw = await bounded(request)
     if may_be_empty and not raw.strip():
         raw = b"{}"
     try:
@@ -112,7 +112,8 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-async def _bounded(request: Request) -> bytes:
+async def bounded(request: Request) -> bytes:
+    """The body. Raises `ApiError`: it is larger than `MAX_BODY_BYTES`."""
     raw = bytearray()
     declared = request.headers.get("content-length", "")
     too_large = declared.isdigit() and int(declared) > MAX_BODY_BYTES

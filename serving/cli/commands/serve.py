@@ -102,7 +102,10 @@ async def _serve(session: Session, crew: Crew, path: str, listener: socket.socke
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
-        await server.serve(sockets=[listener])
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await app.state.errands.aclose()
     return 0
 
 
