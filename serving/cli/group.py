@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "fork": Entry("past.fork", "Go on from the middle of a run, changed or not.", frozenset({"--model"})),
     "diff": Entry("past.diff", "Compare two runs: what changed first, and what followed."),
     "bisect": Entry("past.bisect", "Find the step that made a run's answer wrong."),
+    "eval": Entry("evaluate", "Hold a crew against a dataset, and compare versions."),
     "runs": Entry("kept.runs", "List runs; export, import, verify, prune, delete them."),
     "threads": Entry("kept.threads", "List conversations, and delete them."),
     "plans": Entry("kept.plans", "List plans that worked, which planning learns from, and take them away."),

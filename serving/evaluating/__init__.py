@@ -1,0 +1,1 @@
+"""Evaluating crews: a dataset of cases, each a run; what came of them, scored, reported and compared."""

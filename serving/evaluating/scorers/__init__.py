@@ -1,0 +1,1 @@
+"""The ways to score an answer, and the way to it."""
