@@ -1,4 +1,4 @@
-"""ReAct as a LangGraph graph: decide on an action, act, look, and again, until the agent finishes.
+"""ReAct: decide on an action, act, look, and again, until the agent finishes; then it writes.
 
 After Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models" (2022). The action is chosen under a
 JSON schema of the agent's tools, because small models cannot call tools natively; wrong arguments come back to
@@ -9,123 +9,167 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
-from ...runtime.context import RunContext
 from ...runtime.errors import ToolError
-from ...runtime.graph import Task
-from ...tools.toolset import Toolset
-from ..agent import Agent
-from ..calls import ask_model
-from ..model import Message, ModelClient
-from ..writing import Brief
+from ..model import Message
+from .actions import FINISH, action_schema, offer
+from .answers import opening, spoken
+from .architecture import Concluded, Seen
+from .flow import at_least_one, walk
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.runtime import Runtime
 
-FINISH = "finish"
+    from ..agent import Agent
+    from ..desk import Desk
+
 _ACTION_TOKENS = 200
+_LOOK = 1500
+_PATIENCE = 2
+"""The same action chosen so often again, one time after the other, ends the loop."""
+_AGAIN = "You have already done exactly this; do something else, or finish."
+_CLOSE = "That is all you can look up. Answer the request now, in plain words, from what you have seen."
 
 
 class ReactState(TypedDict):
-    """What flows through the graph: the conversation so far, the action just chosen, results, turns taken."""
+    """What flows through the graph: the conversation, the action just chosen, what was done and seen, turns taken."""
 
     messages: list[Message]
+    schema: dict[str, Any]
     action: dict[str, Any]
-    seen: list[dict[str, Any]]
+    done: list[dict[str, Any]]
+    seen: list[Seen]
     turns: int
+    again: int
+    writes: bool
+    answer: str
 
 
 @dataclass(frozen=True)
 class React:
-    """One agent at one task: its tools, its model, and the run it belongs to."""
+    """A loop of at most `turns` actions (left out: as many as the agent's `max_turns`), and a closing text."""
 
-    agent: Agent
-    toolset: Toolset
-    client: ModelClient
-    ctx: RunContext
+    turns: int | None = None
+    name: ClassVar[str] = "react"
 
-    def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The compiled graph; `graph().get_graph().draw_mermaid()` draws it."""
-        from langgraph.graph import END, START, StateGraph
+    if not TYPE_CHECKING:  # callers that have an agent and no desk yet
 
-        builder = StateGraph(ReactState)
-        builder.add_node("decide", self._decide)
-        builder.add_node("act", self._act)
-        builder.add_edge(START, "decide")
-        builder.add_conditional_edges("decide", self._next, {"act": "act", "end": END})
-        builder.add_edge("act", "decide")
-        return builder.compile()
+        def __new__(cls, *given: Any, **named: Any) -> Any:  # noqa: D102 - not for people
+            return _Deskless(*given) if len(given) > 1 else super().__new__(cls)
 
-    async def run(self, task: Task, brief: Brief) -> list[tuple[str, Any]]:
-        """Reason until finished or out of turns; the (tool, JSON result) pairs that were gathered, in order."""
-        notes = brief.notes()
-        asked = f"Request: {brief.request}\n\nTask: {task.description}" + (
-            f"\n\nKnown so far:\n{notes}" if notes else ""
-        )
+    def __post_init__(self) -> None:
+        if self.turns is not None:
+            at_least_one(self.name, turns=self.turns)
+
+    def most_calls(self, agent: Agent) -> int:
+        """One for each turn, and one for the closing text."""
+        return self._turns(agent) + 1
+
+    def graph(self, desk: Desk | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Its graph; a desk goes in as the context of a run."""
+        return self._graph
+
+    async def conclude(self, desk: Desk) -> Concluded:
+        """What the agent writes after it has looked, and what it saw."""
+        last = await self._walk(desk, writes=True)
+        return Concluded(last["answer"], tuple(last["seen"]))
+
+    async def gather(self, desk: Desk) -> tuple[Seen, ...]:
+        """What the agent saw, in order, without a closing text."""
+        return tuple((await self._walk(desk, writes=False))["seen"])
+
+    async def _walk(self, desk: Desk, *, writes: bool) -> dict[str, Any]:
+        schema = action_schema(desk.toolset)
+        shared = offer(desk.toolset) if schema else ""
         first: ReactState = {
-            "messages": [self.agent.system(self._offer()), Message("user", asked)],
+            "messages": opening(desk, shared=shared),
+            "schema": schema,
             "action": {},
+            "done": [],
             "seen": [],
             "turns": 0,
+            "again": 0,
+            "writes": writes,
+            "answer": "",
         }
-        last = await self.graph().ainvoke(first, {"recursion_limit": 2 * self.agent.max_turns + 4})
-        return [(item["tool"], item["value"]) for item in last["seen"]]
+        return await walk(self._graph, first, desk, nodes=2 * self._turns(desk.agent) + 3)
 
-    def _offer(self) -> str:
-        """The tools, those that the whole crew has first: so agents' prompts begin alike."""
-        listed = "\n".join(
-            f"- {t.name}({', '.join(t.args.model_fields)}): {t.description}"
-            for t in self.toolset.values()
-            if not t.combines
-        )
-        return f"You may use these tools, one at a time; {FINISH} when you know enough:\n{listed}"
+    def _turns(self, agent: Agent) -> int:
+        return agent.max_turns if self.turns is None else self.turns
 
-    async def _decide(self, state: ReactState) -> dict[str, Any]:
-        if state["turns"] >= self.agent.max_turns:
-            await self.ctx.note(f"{self.agent.role} stopped after {self.agent.max_turns} turns.")
-            return {"action": {"tool": FINISH}}
-        request = self.agent.asks(state["messages"], max_tokens=_ACTION_TOKENS, schema=self.action_schema())
-        reply = await ask_model(self.ctx, self.client, request)
+    @cached_property
+    def _graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        from langgraph.graph import END, START, StateGraph
+
+        from ..desk import Desk
+
+        builder = StateGraph(ReactState, context_schema=Desk)
+        builder.add_node("decide", self._decide)
+        builder.add_node("act", self._act)
+        builder.add_node("answer", self._answer)
+        builder.add_edge(START, "decide")
+        builder.add_conditional_edges("decide", self._next, {"act": "act", "answer": "answer", "end": END})
+        builder.add_edge("act", "decide")
+        builder.add_edge("answer", END)
+        return builder.compile(name=self.name)
+
+    async def _decide(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
+        desk = runtime.context
+        finish = {"action": {"tool": FINISH}}
+        if not state["schema"]:
+            return finish
+        if state["again"] >= _PATIENCE:
+            await desk.ctx.note(f"{desk.agent.role} was stopped: it chose the same action again and again.")
+            return finish
+        if state["turns"] >= self._turns(desk.agent):
+            await desk.ctx.note(f"{desk.agent.role} stopped after {state['turns']} turns.")
+            return finish
+        reply = await desk.say(state["messages"], max_tokens=_ACTION_TOKENS, schema=state["schema"])
         said = [*state["messages"], Message("assistant", reply.text)]
         return {"action": json.loads(reply.text), "messages": said, "turns": state["turns"] + 1}
 
     def _next(self, state: ReactState) -> str:
-        return "end" if state["action"].get("tool") == FINISH else "act"
+        if state["action"].get("tool") != FINISH:
+            return "act"
+        return "answer" if state["writes"] else "end"
 
-    async def _act(self, state: ReactState) -> dict[str, Any]:
+    async def _act(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
         name, arguments = state["action"]["tool"], state["action"].get("args", {})
-        before = next((s for s in state["seen"] if s["tool"] == name and s["args"] == arguments), None)
-        if before is not None:
-            look = "You have already done exactly this; do something else, or finish."
-            return {"messages": [*state["messages"], Message("user", look)]}
+        if state["action"] in state["done"]:
+            return {"messages": [*state["messages"], Message("user", _AGAIN)], "again": state["again"] + 1}
+        changed: dict[str, Any] = {"done": [*state["done"], state["action"]], "again": 0}
         try:
-            value = await self.toolset.call(name, arguments, self.ctx, agent=self.agent.role)
+            value = await runtime.context.call(name, arguments)
         except ToolError as error:
-            return {"messages": [*state["messages"], Message("user", f"That did not work: {error}")]}
-        look = f"Result: {json.dumps(value, ensure_ascii=False)[:1500]}"
-        seen = [*state["seen"], {"tool": name, "args": arguments, "value": value}]
-        return {"messages": [*state["messages"], Message("user", look)], "seen": seen}
+            look = f"That did not work: {error}"
+        else:
+            look = f"Result: {json.dumps(value, ensure_ascii=False)[:_LOOK]}"
+            changed["seen"] = [*state["seen"], Seen(name, arguments, value)]
+        return {**changed, "messages": [*state["messages"], Message("user", look)]}
 
-    def action_schema(self) -> dict[str, Any]:
-        """The JSON schema of one action: a tool with its arguments, or finish."""
-        actions: list[dict[str, Any]] = []
-        definitions: dict[str, Any] = {}
-        for tool in self.toolset.values():
-            if tool.combines:
-                continue
-            schema = tool.parameters
-            definitions |= schema.pop("$defs", {})
-            schema.pop("title", None)
-            actions.append(_object({"tool": {"const": tool.name}, "args": schema}))
-        actions.append(_object({"tool": {"const": FINISH}}))
-        return {"anyOf": actions} | ({"$defs": definitions} if definitions else {})
+    async def _answer(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
+        asked = state["messages"]
+        if asked[-1].role == "user" and state["turns"]:
+            *before, last = asked
+            asked = [*before, Message("user", f"{last.content}\n\n{_CLOSE}")]
+        elif state["turns"]:
+            asked = [*asked, Message("user", _CLOSE)]
+        return {"answer": await spoken(runtime.context, asked)}
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+@dataclass(frozen=True)
+class _Deskless:
+    agent: Any
+    toolset: Any
+    client: Any
+    ctx: Any
+
+    async def run(self, task: Any, brief: Any) -> list[tuple[str, Any]]:
+        from ..crew import Crew
+        from ..desk import Desk
+
+        desk = Desk(self.agent, Crew([self.agent]), self.client, self.ctx, task, brief, self.toolset)
+        return [(seen.tool, seen.value) for seen in await React().gather(desk)]

@@ -1,0 +1,56 @@
+"""Flow: how a task goes through a graph, how calls are made side by side in one of its nodes, and what bounds must be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...runtime.errors import BudgetExceeded, InvalidCrew
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from ..desk import Desk
+
+T = TypeVar("T")
+
+
+async def walk(
+    graph: CompiledStateGraph[Any, Any, Any, Any], state: Mapping[str, Any], desk: Desk, *, nodes: int
+) -> dict[str, Any]:
+    """The state in which a task leaves the graph, after so many nodes at most. Nodes find the desk in their context."""
+    last: dict[str, Any] = await graph.ainvoke(state, {"recursion_limit": nodes + 1}, context=desk)
+    return last
+
+
+async def side_by_side(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them give, in their order. They are begun in that order, and one that fails ends the others.
+
+    Raises:
+        BudgetExceeded: one of them came upon a limit; other errors as they are, the first of them.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            begun = [group.create_task(call) for call in calls]
+    except BaseExceptionGroup as errors:
+        limit, _ = errors.split(BudgetExceeded)
+        raise _first(limit or errors) from None
+    return [task.result() for task in begun]
+
+
+def at_least_one(name: str, **bounds: int) -> None:
+    """Hold an architecture's bounds to what they can be.
+
+    Raises:
+        InvalidCrew: one of them is below 1.
+    """
+    for bound, value in bounds.items():
+        if value < 1:
+            raise InvalidCrew(f"The architecture {name!r} has {bound}={value}: it must be 1 or more.")
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
