@@ -115,6 +115,7 @@ class Evaluation:
         return trial.model_copy(
             update={
                 **told,
+                "error": told["error"] if self.keep_text else told["code"],
                 "run_id": run_id,
                 "request": case.request if self.keep_text else "",
                 "tags": case.tags,

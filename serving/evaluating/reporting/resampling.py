@@ -90,13 +90,15 @@ def _corrected(centre: float, values: NDArray[Any], means: NDArray[Any], level: 
     """The BCa bounds: quantiles of the means, moved for the bias of their median and for skewness."""
     import numpy as np
 
-    close = 1e-12 * max(1.0, float(np.abs(values).max()))
+    apart = values - centre
+    spread = float(np.abs(apart).max())
+    close = 1e-12 * max(spread, float(np.abs(values).max()))
     below = float(np.count_nonzero(means < centre - close))
     same = float(np.count_nonzero(np.abs(means - centre) <= close))
     part = (below + same / 2) / len(means)
     bias = _NORMAL.inv_cdf(min(max(part, 1 / len(means)), 1 - 1 / len(means)))
-    apart = values - centre
-    acceleration = float((apart**3).sum() / (6 * (apart**2).sum() ** 1.5))
+    scaled = apart / spread
+    acceleration = float((scaled**3).sum() / (6 * (scaled**2).sum() ** 1.5))
 
     def at(tail: float) -> float:
         moved = bias + _NORMAL.inv_cdf(tail)

@@ -114,7 +114,7 @@ def summarise(trials: Sequence[Trial]) -> Summary:
     over = [trial for case in cases for trial in case.trials]
     names = list(dict.fromkeys(name for trial in over for name in trial.scores))
     values = {name: [v for case in cases if (v := case.value(name)) is not None] for name in names}
-    means = mean_intervals({name: found for name, found in values.items() if found})
+    means = _means({name: found for name, found in values.items() if found})
     answered = [trial.seconds for trial in over if trial.ended == "finished"]
     return Summary(
         cases=cases,
@@ -128,6 +128,13 @@ def summarise(trials: Sequence[Trial]) -> Summary:
         errors=dict(Counter(trial.error for trial in over if trial.error).most_common(5)),
         tags=_by_tag(cases, names),
     )
+
+
+def _means(values: dict[str, list[float]]) -> dict[str, Interval]:
+    """The interval of each mean: of all-or-nothing values as a share, which does not vanish where all are the same."""
+    shares = {name: own for name, own in values.items() if set(own) <= {0.0, 1.0}}
+    found = {name: share_interval(round(sum(own)), len(own)) for name, own in shares.items()}
+    return found | mean_intervals({name: own for name, own in values.items() if name not in shares})
 
 
 def _figure(name: str, cases: Sequence[CaseResult], over: Sequence[Trial], mean: Interval | None) -> Figure:

@@ -67,7 +67,8 @@ def judge_way(wanted: Trajectory, calls: Sequence[Called]) -> Score:
     match = compare_ways(wanted.calls, calls)
     value = _value(wanted.mode, match)
     passed = value == 1.0
-    told = ", ".join(call.name for call in calls) or "nothing"
+    with_args = any(one.args is not None for one in wanted.calls)
+    told = ", ".join(_said(call) if with_args else call.name for call in calls) or "nothing"
     figures = f"precision {match.precision:.2f}, recall {match.recall:.2f}, order {match.order:.2f}"
     return Score(value=value, passed=passed, why=figures if passed else f"{figures}; called: {told}")
 
@@ -98,6 +99,11 @@ def _fits(wanted: WantedCall, call: Called) -> bool:
     return isinstance(given, dict) and all(
         key in given and alike(value, given[key]) for key, value in wanted.args.items()
     )
+
+
+def _said(call: Called) -> str:
+    given = call.args if isinstance(call.args, dict) else {}
+    return f"{call.name}({', '.join(f'{name}={value}' for name, value in given.items())})"
 
 
 def _pairs(fits: list[list[bool]]) -> int:
