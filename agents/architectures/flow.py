@@ -20,7 +20,13 @@ async def walk(
     graph: CompiledStateGraph[Any, Any, Any, Any], state: Mapping[str, Any], desk: Desk, *, nodes: int
 ) -> dict[str, Any]:
     """The state in which a task leaves the graph, after so many nodes at most. Nodes find the desk in their context."""
-    last: dict[str, Any] = await graph.ainvoke(state, {"recursion_limit": nodes + 1}, context=desk)
+    try:
+        last: dict[str, Any] = await graph.ainvoke(state, {"recursion_limit": nodes + 1}, context=desk)
+    except Exception as error:
+        # LangGraph makes an ordinary error of a cancellation that a node raised; here it stays what it is.
+        if isinstance(error.__cause__, asyncio.CancelledError):
+            raise error.__cause__ from None
+        raise
     return last
 
 
