@@ -26,6 +26,7 @@ DURABILITY_VARIABLE = "CREWGRAPH_DURABILITY"
 PRICE_VARIABLE = "CREWGRAPH_PRICE"
 CACHE_VARIABLE = "CREWGRAPH_CACHE"
 PLANS_VARIABLE = "CREWGRAPH_PLANS"
+MEMORY_VARIABLE = "CREWGRAPH_MEMORY"
 
 MAX_REQUEST_CHARS = 64_000
 """Requests longer than this are refused: no local model could read them."""
@@ -87,7 +88,8 @@ class Settings:
     `home` holds everything crewgraph keeps for a user (runs, models, engine state, logs). `model_url` is the
     base URL of an OpenAI-compatible server (ending in `/v1`), or several of the same models with commas between them;
     None means what ``models.toml`` in `home` names, else the embedded engine. `cache` is where models' replies are kept:
-    a file or a URL; None keeps none. `plans` is where plans that worked are kept (see `planmemory`). `database_url` is a
+    a file or a URL; None keeps none. `plans` is where plans that worked are kept (see `planmemory`), `memory` where
+    agents' memories are (see `remembering`). `database_url` is a
     PostgreSQL or SQLite URL; None means a SQLite file in `home`. With `database_keys` what is kept is encrypted: the
     first key encrypts, all of them decrypt. `durability` FULL survives a power cut too. `price` is what tokens cost.
     """
@@ -106,6 +108,7 @@ class Settings:
     price: Price | None = field(default_factory=_price)
     cache: str | None = field(default_factory=lambda: os.environ.get(CACHE_VARIABLE) or None, repr=False)
     plans: str | None = field(default_factory=lambda: os.environ.get(PLANS_VARIABLE) or None, repr=False)
+    memory: str | None = field(default_factory=lambda: os.environ.get(MEMORY_VARIABLE) or None, repr=False)
 
     @property
     def model_urls(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ maker's name, for vectors of two makers have nothing to do with each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from ...runtime.errors import StoreError
 from ...tools.knowledge.vectors import asked, weighed
 from ...tools.text import tokens
 from .entry import NARROWINGS, Entry, Scope
+from .ranking import Hit
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -24,13 +25,6 @@ _PAGE = 500
 _AVERAGE = 12.0
 """Tokens of a memory: they are sentences, so the average of those that are kept need not be followed."""
 _WORDS = "words"
-
-
-class Hit(NamedTuple):
-    """A memory that was found, by which score."""
-
-    entry: Entry
-    score: float
 
 
 class Index:

@@ -45,7 +45,9 @@ class Ledger:
 
     def __init__(self, folder: Path, tenant: str) -> None:
         self._file = folder / (file_name(tenant) + _SUFFIX)
-        self._lock = self._file.with_suffix(".lock")
+        self._lock = (
+            folder / "in-use.lock"
+        )  # one for all, so that none bears the name of a tenant who has gone
         self._new = self._file.with_suffix(".new")
         self._seen = (b"", 0)  # which writing of the file, and how much of it
         self._lines = 0

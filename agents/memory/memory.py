@@ -18,7 +18,7 @@ from ...runtime.journalling.redaction import REDACTED, Redactor
 from ...tools.text import tokens
 from .entry import LONGEST, Entry, Kind, Provenance, Scope, id_of, plain
 from .ledger import Ledger, tenant_of, tenants_in
-from .ranking import Recalled, ranked
+from .ranking import Hit, Recalled, cover, ranked
 from .recollection import Recollection
 
 if TYPE_CHECKING:
@@ -174,6 +174,15 @@ class Memory:
             if self._kept(one):
                 found += await self._apart(partial(self._entries_of, one))
         return sorted(found, key=lambda entry: entry.at, reverse=True)
+
+    async def search(self, query: str, tenant: str | None = None) -> list[Entry]:
+        """What has to do with a query, by its words, whoever it is for, best first: for whoever keeps the memories.
+
+        Never for an agent: see `recall`. Raises `StoreError`: it cannot be read.
+        """
+        asked = list(dict.fromkeys(tokens(query)))
+        hits = [Hit(entry, cover(asked, tokens(entry.words))) for entry in await self.entries(tenant)]
+        return [one.entry for one in ranked(query, hits, (), now=time.time())]
 
     async def tenants(self) -> list[str]:
         """Who has memories. Raises `StoreError`: they cannot be read."""

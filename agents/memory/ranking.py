@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from ...tools.text import STOPWORDS, language_of, tokens
 from .entry import Entry
-from .index import Hit
 
 NEAR = 0.3
 """Cosine from which a memory has to do with what is asked."""
@@ -22,6 +22,13 @@ COVER = 0.3
 _RECENT = 30 * 86400.0
 _SINGLE, _STRADDLING = 0.4, 0.1
 """What a Chinese character weighs beside a pair of them, and a pair that holds a character which says nothing."""
+
+
+class Hit(NamedTuple):
+    """A memory that was found, by which score."""
+
+    entry: Entry
+    score: float
 
 
 class Recalled(BaseModel):

@@ -11,8 +11,9 @@ from ...runtime.errors import StoreError
 from ...tools.text import tokens
 from .deciding import decided
 from .entry import Entry, Scope
-from .index import Hit, Index
+from .index import Index
 from .ledger import Changes, Ledger
+from .ranking import Hit
 
 T = TypeVar("T")
 Vectors = Mapping[str, Sequence[float]]

@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "runs": Entry("kept.runs", "List runs; export, import, verify, prune, delete them."),
     "threads": Entry("kept.threads", "List conversations, and delete them."),
     "plans": Entry("kept.plans", "List plans that worked, which planning learns from, and take them away."),
+    "memory": Entry("memory", "List what agents remember, show it, and forget it for good."),
     "cache": Entry("cache", "Show how many replies of models are kept, and take them away."),
     "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
     "engine": Entry("engine", "Pull, start, stop and list model engines.", frozenset({"--model"})),
