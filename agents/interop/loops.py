@@ -10,7 +10,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...runtime.errors import EngineError, InvalidRequest
 from ..model import ModelClient, ModelDelta, ModelReply, ModelRequest
@@ -20,6 +20,15 @@ T = TypeVar("T")
 _END = object()
 STANDSTILL_S = 30.0
 """A loop that does not begin a call within these seconds is taken to be blocked by the very code that waits."""
+
+
+@runtime_checkable
+class Homed(Protocol):
+    """A client that says itself on which loop it is to be asked, at each call."""
+
+    def home(self) -> asyncio.AbstractEventLoop:
+        """The loop."""
+        ...
 
 
 class ClientLoop:
@@ -32,6 +41,7 @@ class ClientLoop:
 
     def __init__(self, client: ModelClient) -> None:
         self.client = client
+        self._homed = client if isinstance(client, Homed) else None
         self._lock = threading.Lock()
         self._ender: weakref.finalize[..., Any] | None = None
         self._thread: threading.Thread | None = None
@@ -121,6 +131,8 @@ class ClientLoop:
                 tell(delta)
 
     def _home(self, here: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
+        if self._homed is not None:
+            return self._homed.home()
         with self._lock:
             if self._loop is None:
                 self._loop = here or self._start()

@@ -22,6 +22,7 @@ from ....runtime.errors import EngineError, ModelError
 from ...model import Message, ModelReply, ModelRequest, ToolSpec
 from ..asking import chosen, request_of, tool_of
 from ..loops import ClientLoop
+from ..tasks.model import TaskModel
 from .messages import ours
 
 _FINISH = {"stop": "stop", "length": "length", "tool_calls": "function_calls", "filtered": "content_filter"}
@@ -113,6 +114,11 @@ class CrewgraphChatCompletionClient(ChatCompletionClient):  # type: ignore[misc]
     def remaining_tokens(self, messages: Sequence[Any], *, tools: Sequence[Any] = ()) -> int:
         """About how many tokens of the window the messages leave."""
         return (self._window or _UNKNOWN_WINDOW) - self.count_tokens(messages, tools=tools)
+
+    @property
+    def serves_tasks(self) -> bool:
+        """Whether its calls are steps of a task."""
+        return isinstance(self._loop.client, TaskModel)
 
     @property
     def capabilities(self) -> Any:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ....runtime.errors import InvalidRequest
+from ....runtime.events import Effect
 from ...model import Message, ModelClient
 from ..asking import request_of
 from ..loops import ClientLoop
 
 if TYPE_CHECKING:
+    from ...desk import Desk
+    from .crews import CrewAIAgent
     from .llm import CrewgraphLLM
 
 _QUIET = {
@@ -70,6 +73,56 @@ def from_crewai(llm: Any, *, keep: Collection[str] = ()) -> ModelClient:
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     return CrewAIModel(llm, keep)
+
+
+def crewai_agent(
+    made: Any,
+    *,
+    given: Callable[[Desk], Mapping[str, Any]] | None = None,
+    effects: Mapping[str, Effect] | None = None,
+    tools: Literal["native", "text"] = "native",
+    context_tokens: int = 4096,
+    aloud: bool = False,
+    name: str | None = None,
+) -> CrewAIAgent:
+    """A CrewAI crew, agent or flow as an agent's way of working: ``Agent("press", "…", architecture=crewai_agent(crew))``.
+
+    `made` is a `Crew`, an `Agent`, a `Flow` class, or a function that makes one of these for each task (given the LLM to
+    use, where it takes a parameter). Each task works on a copy of its own, in a thread of its own. In crews and agents every
+    LLM is replaced by the model of ours that the agent has, except those made by `as_crewai`; the agents of a flow have to
+    be made with ``as_crewai(task_model())``. A crew's descriptions may name ``{request}``, ``{task}``, ``{known}`` (results so
+    far) and ``{asked}`` (all three); where none does, its first task is told all. A flow gets them as inputs. `given` makes
+    other inputs of the desk.
+
+    Calls of its tools are steps: `effects` says by name what calling one twice would do (left out: `once`). In a flow only
+    those made by `crewai_tools` are; what else a flow's methods do is hidden from the journal. `tools` and
+    `context_tokens` are as in `as_crewai`; `aloud` shows what its models write.
+
+    Raises:
+        InvalidCrew: it is nothing of CrewAI's.
+        InvalidRequest: CrewAI is not installed.
+    """
+    silence()
+    try:
+        from .crews import CrewAIAgent
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    settings = {"tools": tools, "context_tokens": context_tokens}
+    return CrewAIAgent(made, given=given, effects=effects, settings=settings, aloud=aloud, name=name)
+
+
+def crewai_tools(given: Sequence[object]) -> list[Any]:
+    """Tools as CrewAI's whose calls go by the task's desk: ours with their own effect, approval and limits.
+
+    CrewAI's own become steps too; crews need that for none of theirs, flows for all. Raises `InvalidRequest`: CrewAI is not
+    installed; `InvalidCrew`: one of them is no tool.
+    """
+    silence()
+    try:
+        from .tools import task_tool
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    return [task_tool(one) for one in given]
 
 
 def silence() -> None:

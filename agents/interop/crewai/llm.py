@@ -25,6 +25,8 @@ from ....runtime.errors import ContextTooLong, ModelError
 from ...model import ModelDelta, ModelReply, ModelRequest
 from ..asking import message_of, request_of, said_call, tool_of
 from ..loops import ClientLoop
+from ..tasks.model import TaskModel
+from ..tasks.seat import Seat
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ class CrewgraphLLM(BaseLLM):  # type: ignore[misc]  # Any where CrewAI is not in
         """
         twin: CrewgraphLLM = self.model_copy()
         twin._token_usage = dict.fromkeys(self._token_usage, 0)
+        return twin
+
+    def bound(self, seat: Seat) -> CrewgraphLLM:
+        """A twin whose every call is a step of the seat's task, on the client that this one has."""
+        twin, client = self.twin(), self._loop.client
+        twin._loop = ClientLoop(TaskModel(seat, None if isinstance(client, TaskModel) else client))
         return twin
 
     def close(self) -> None:

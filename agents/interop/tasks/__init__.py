@@ -1,0 +1,1 @@
+"""Tasks of ours that other frameworks' agents work on."""
