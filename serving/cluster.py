@@ -96,17 +96,18 @@ async def ask(
         CrewgraphError: as `House.ask` does; the run can be gone on with by `resume`, here or on the cluster.
     """
     crew = find_crew(crew_path)
-    entered = await house.enter(
-        crew,
-        request,
-        crew_path=crew_path,
-        thread_id=thread_id,
-        budget=budget,
-        planner=planner,
-        tenant=tenant,
-    )
-    await entered.aclose()
-    return await go_on(house, cluster, entered.run_id, queues=queues)
+    async with house.turn(thread_id):
+        entered = await house.enter(
+            crew,
+            request,
+            crew_path=crew_path,
+            thread_id=thread_id,
+            budget=budget,
+            planner=planner,
+            tenant=tenant,
+        )
+        await entered.aclose()
+        return await go_on(house, cluster, entered.run_id, queues=queues)
 
 
 async def go_on(

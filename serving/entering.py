@@ -9,6 +9,7 @@ from ..planner.ways import Mode
 from ..runtime.budget import Budget
 from ..runtime.errors import InvalidRequest
 from ..runtime.store import RunRecord
+from .conversing import role_of
 from .settings import MAX_REQUEST_CHARS
 
 
@@ -32,15 +33,10 @@ def checked_request(request: str) -> str:
 def options_of(record: RunRecord) -> tuple[Mode, Budget, list[Message]]:
     """What a run was started with: who plans, its budget, what was said before."""
     options: dict[str, Any] = dict(record.options)
-    history = [Message(m["role"], m["content"]) for m in options.get("history", ())]
+    history = [Message(role_of(m["role"]), m["content"]) for m in options.get("history", ())]
     return options.get("planner", "auto"), Budget(**options.get("budget", {})), history
 
 
 def history_of(record: RunRecord | None) -> list[Message]:
     """The messages that a run was started with."""
     return options_of(record)[2] if record is not None else []
-
-
-def role_of(role: str) -> Any:
-    """A kept message's role, as models know it."""
-    return role if role in ("system", "user", "assistant") else "user"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ..agents.aptitude import Aptitude, probe
@@ -25,9 +25,11 @@ from ..runtime.stepping.lanes import Lanes
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive
+from .conversing import Conversations
 from .endpoints.file import keys_in, models_of
-from .entering import checked_request, history_of, options_of, role_of
+from .entering import checked_request, options_of
 from .lazy_client import LazyClient, NoEngine, OtherModel
+from .outcome import Outcome
 from .planning import services_for
 from .settings import Settings
 from .tenants import TenantBudget, Tenants, read_tenants
@@ -35,18 +37,6 @@ from .tenants import TenantBudget, Tenants, read_tenants
 if TYPE_CHECKING:
     from ..runtime.past.bisect import Culprit
     from .engines.progress import Progress
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run: the answer, what it rests on, and what it cost."""
-
-    run_id: str
-    thread_id: str | None
-    answer: str
-    evidence: tuple[str, ...]
-    seconds: float
-    tokens: int
 
 
 class House(Archive):
@@ -69,6 +59,7 @@ class House(Archive):
         self._tenants = Tenants(store, tenants or {})
         self._services = services
         self._redactor = redactor_of(settings)
+        self._conversations = Conversations(store, client, self._summarise)
 
     @classmethod
     @asynccontextmanager
@@ -119,6 +110,7 @@ class House(Archive):
     ) -> Outcome:
         """Carry a request out. In a thread, earlier messages are its history and both new ones are kept.
 
+        Of several that ask in one thread at once, in this process or in others, each waits for the answer before it.
         `hands` carry its tasks in place of this process (see `serving.cluster`).
 
         Raises:
@@ -127,25 +119,24 @@ class House(Archive):
             RunWaiting, StepInDoubt: a person has to say something first (`questions`, `answer`, `resume`).
             CrewgraphError: the run ended without an answer.
         """
-        budget = budget or Budget()
-        journal = await self.enter(
-            crew,
-            request,
-            thread_id=thread_id,
-            history=history,
-            budget=budget,
-            planner=planner,
-            crew_path=crew_path,
-            tenant=tenant,
-            claim=True,
-        )
-        text = checked_request(request)
-        history = history_of(journal.record)
-        async with journal, self._context(journal, budget, listeners, tenant) as ctx:
-            orchestrator = replace(self._orchestrator(self.crew_for(crew, tenant), planner), hands=hands)
-            finished = await orchestrator.carry_out(text, ctx, history=history)
-            await self._keep_messages(thread_id, text, finished, journal.run_id, new=True)
-            return _outcome(journal.run_id, thread_id, finished)
+        budget, text = budget or Budget(), checked_request(request)
+        async with self._conversations.turn(thread_id):
+            journal, heard = await self._entered(
+                crew,
+                text,
+                thread_id=thread_id,
+                history=history,
+                budget=budget,
+                planner=planner,
+                crew_path=crew_path,
+                tenant=tenant,
+                claim=True,
+            )
+            async with journal, self._context(journal, budget, listeners, tenant) as ctx:
+                orchestrator = replace(self._orchestrator(self.crew_for(crew, tenant), planner), hands=hands)
+                finished = await orchestrator.carry_out(text, ctx, history=heard)
+                await self._keep_messages(thread_id, text, finished, journal.run_id, new=True)
+                return Outcome.of(journal.run_id, thread_id, finished)
 
     async def enter(
         self,
@@ -168,24 +159,37 @@ class House(Archive):
             NotFound: there is no such thread.
             StoreError: there is a run with this `run_id` already.
         """
+        given = {"planner": planner, "budget": budget or Budget(), "crew_path": crew_path, "tenant": tenant}
         text = checked_request(request)
-        if thread_id is not None:
-            history = [Message(role_of(m.role), m.content) for m in await self.store.messages(thread_id)]
-        options: dict[str, Any] = {
-            "planner": planner,
-            "budget": asdict(budget or Budget()),
-            "history": [{"role": m.role, "content": m.content} for m in history],
-        }
-        return await self.store.create_run(
-            crew.name,
-            self._redactor.text(text),
-            run_id=run_id,
-            crew_path=crew_path,
-            options=options,
-            thread_id=thread_id,
-            tenant=tenant,
-            claim=claim,
+        journal, _ = await self._entered(
+            crew, text, thread_id=thread_id, history=history, claim=claim, run_id=run_id, **given
         )
+        return journal
+
+    async def _entered(
+        self,
+        crew: Crew,
+        text: str,
+        *,
+        thread_id: str | None,
+        history: Sequence[Message],
+        budget: Budget,
+        planner: Mode,
+        tenant: str,
+        **given: Any,
+    ) -> tuple[Journal, Sequence[Message]]:
+        """A run that is written down, and what it hears of what was said before."""
+        entries: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in history]
+        if thread_id is not None:
+            entries, history = await self._conversations.heard(thread_id, text, crew, planner, tenant)
+        options: dict[str, Any] = {"planner": planner, "budget": asdict(budget), "history": entries}
+        text = self._redactor.text(text)
+        more = {"options": options, "thread_id": thread_id, "tenant": tenant, **given}
+        return await self.store.create_run(crew.name, text, **more), history
+
+    def turn(self, thread_id: str | None) -> AbstractAsyncContextManager[None]:
+        """Alone in a conversation, for those who `enter` a request and see to its end themselves."""
+        return self._conversations.turn(thread_id)
 
     def task_context(self, journal: Journal, budget: Budget) -> RunContext:
         """The context of one task that is carried here for a run elsewhere: with this house's limits and secrets."""
@@ -245,9 +249,10 @@ class House(Archive):
                 await journal.append(done.model_copy(update={"at": time.time()}))
                 return await self._outcome_of(record)
             planned = next((e for e in reversed(events) if isinstance(e, PlanMade)), None)
-            return await self.carry_on(
-                journal, record, crew, planned, listeners=listeners, budget=budget, hands=hands
-            )
+            async with self._conversations.turn(record.thread_id):
+                return await self.carry_on(
+                    journal, record, crew, planned, listeners=listeners, budget=budget, hands=hands
+                )
 
     async def carry_on(
         self,
@@ -267,7 +272,7 @@ class House(Archive):
             orchestrator = replace(self._orchestrator(own, planner, record.model), hands=hands)
             finished = await orchestrator.carry_out(record.request, ctx, history=history, planned=planned)
             await self._keep_messages(record.thread_id, record.request, finished, record.id)
-            return _outcome(record.id, record.thread_id, finished)
+            return Outcome.of(record.id, record.thread_id, finished)
 
     async def replay(self, run_id: str, crew: Crew, *, listeners: Sequence[Listener] = ()) -> Outcome:
         """Run the code again over a run's journal: no model, no tool, nothing written; the identical answer.
@@ -295,7 +300,7 @@ class House(Archive):
         if done is None:
             raise NotFound(f"Run {record.id} has no answer: it is {record.status}.")
         await self._keep_messages(record.thread_id, record.request, done, record.id)
-        return _outcome(record.id, record.thread_id, done)
+        return Outcome.of(record.id, record.thread_id, done)
 
     async def bisect(self, good: str, bad: str, crew: Crew) -> Culprit:
         """The first step whose result, put into the good run, brings about the bad run's answer.
@@ -343,6 +348,15 @@ class House(Archive):
             error.run_id = journal.run_id
             raise
 
+    async def _summarise(self, *said: Any) -> tuple[str, str] | None:
+        """A conversation summarised by the model, as a run of its own; None where it is not trusted with that."""
+        from .summarising import summarised
+
+        async def trusted() -> bool:
+            return (await self._probe()).plans
+
+        return await summarised(self.store, self.client, self._context, trusted, *said)
+
     def _orchestrator(self, crew: Crew, planner: Mode, model: str = "") -> Orchestrator:
         client = OtherModel(self.client, model) if model else self.client
         return Orchestrator(crew, client, self._probe, planner, services=self._services)
@@ -364,7 +378,7 @@ async def replay_over(ctx: RunContext, crew: Crew, client: ModelClient) -> Outco
     orchestrator = Orchestrator(crew, client, _no_quiz, planner, budget=budget)
     with to_its_end(ctx):
         finished = await orchestrator.carry_out(record.request, ctx, history=history)
-    return _outcome(record.id, record.thread_id, finished)
+    return Outcome.of(record.id, record.thread_id, finished)
 
 
 def redactor_of(settings: Settings) -> Redactor:
@@ -374,7 +388,3 @@ def redactor_of(settings: Settings) -> Redactor:
 
 async def _no_quiz() -> Aptitude:
     raise AssertionError("a replay reads the quiz from the journal")
-
-
-def _outcome(run_id: str, thread_id: str | None, finished: RunFinished) -> Outcome:
-    return Outcome(run_id, thread_id, finished.answer, finished.evidence, finished.seconds, finished.tokens)
