@@ -25,6 +25,7 @@ from ...runtime.errors import (
     ReplyTruncated,
     UnknownModel,
 )
+from ..live import require_live
 from ..model import ModelClient, ModelDelta, ModelReply, ModelRequest
 
 _CHOICE = "choice"
@@ -65,6 +66,7 @@ class ForeignModel(ModelClient):
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The model's whole reply."""
+        require_live(f"{self.name} was to be asked")
         put = self._put(request)
         async with self._until(_deadline(request), request):
             reply = await self.ask(put)
@@ -72,6 +74,7 @@ class ForeignModel(ModelClient):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
         """The reply as it is written; a constrained one comes whole."""
+        require_live(f"{self.name} was to be asked")
         put = self._put(request)
         if request.constrained:
             reply = await self.complete(request)

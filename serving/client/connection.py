@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from ...agents.live import require_live
 from ...runtime.errors import (
     EngineError,
     EngineTimeout,
@@ -60,6 +61,7 @@ class Connection:
             Refused: the answer has another status.
             EngineError: one of its kinds; no answer began.
         """
+        require_live(f"The model engine at {self.base_url} was to be asked")
         pool = self._ready()
         delay, attempt, aged = _FIRST_DELAY_S, 0, False
         while True:

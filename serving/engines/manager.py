@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...agents.live import require_live
 from ...runtime.errors import EngineError
 from ..settings import Settings
 from .embedded import program as embedded
@@ -122,6 +123,7 @@ async def _ensure(
     settings: Settings, engine: EngineName, stack: AsyncExitStack, on_progress: OnProgress, start: _Start
 ) -> ServerState:
     """A running engine that answers, leased until `stack` closes."""
+    require_live(f"The {engine} engine was to be started or asked")
     if not installed(settings, engine):
         raise EngineError(install_hint(engine))
     place = Place.of(settings, engine)

@@ -17,20 +17,71 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agents.crew import Crew
-    from .agents.testing import ForbiddenModel, ScriptedModel
+    from .agents.live import LiveModelForbidden
+    from .agents.testing import (
+        Act,
+        Called,
+        ForbiddenModel,
+        RecordedModel,
+        ScriptedModel,
+        Trace,
+        called,
+        called_in_order,
+        cost_below,
+        no_model_called,
+        not_called,
+        plan_has,
+        plan_of,
+    )
     from .runtime.context import Listener
     from .runtime.past.frozen import freeze, frozen, frozen_events
+    from .serving.crewhouse import CrewHouse, Told
     from .serving.house import Outcome
 
 _HOMES = {
+    "Act": "agents.testing",
+    "Called": "agents.testing",
+    "CrewHouse": "serving.crewhouse",
     "ForbiddenModel": "agents.testing",
+    "LiveModelForbidden": "agents.live",
+    "RecordedModel": "agents.testing",
     "ScriptedModel": "agents.testing",
+    "Told": "serving.crewhouse",
+    "Trace": "agents.testing",
+    "called": "agents.testing",
+    "called_in_order": "agents.testing",
+    "cost_below": "agents.testing",
     "freeze": "runtime.past.frozen",
     "frozen": "runtime.past.frozen",
     "frozen_events": "runtime.past.frozen",
+    "no_model_called": "agents.testing",
+    "not_called": "agents.testing",
+    "plan_has": "agents.testing",
+    "plan_of": "agents.testing",
 }
 
-__all__ = ["ForbiddenModel", "ScriptedModel", "freeze", "frozen", "frozen_events", "replayed"]
+__all__ = [
+    "Act",
+    "Called",
+    "CrewHouse",
+    "ForbiddenModel",
+    "LiveModelForbidden",
+    "RecordedModel",
+    "ScriptedModel",
+    "Told",
+    "Trace",
+    "called",
+    "called_in_order",
+    "cost_below",
+    "freeze",
+    "frozen",
+    "frozen_events",
+    "no_model_called",
+    "not_called",
+    "plan_has",
+    "plan_of",
+    "replayed",
+]
 
 
 async def replayed(

@@ -16,6 +16,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from ....agents.live import require_live
 from ....agents.model import (
     FinishReason,
     Message,
@@ -54,6 +55,7 @@ async def in_process(
     adapters. `options` are vLLM's engine arguments, such as ``{"max_model_len": 4096}``. Several processes of vLLM's own
     still run where it wants them. Raises `EngineError`: vLLM is not here, or cannot serve the model.
     """
+    require_live("vLLM was to be started in this process")
     await asyncio.to_thread(_require_vllm)
     client = _opened(model, name, adapters or {}, options or {})
     try:
