@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import copy
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..runtime.errors import InvalidCrew
 from ..runtime.graph import Task, TaskGraph
@@ -13,6 +14,11 @@ from ..tools.builtin.figures import COMBINERS
 from ..tools.tool import Tool
 from ..tools.toolset import Toolset
 from .agent import Agent
+from .working.permission import permits
+
+if TYPE_CHECKING:
+    from .guarding.guardrail import Guardrail
+    from .working.blackboard import Blackboard
 
 
 class Process(StrEnum):
@@ -39,11 +45,16 @@ class Crew:
     rules and background: the same bytes at the start of every prompt, which an engine computes only once. `planner` plans
     its requests in a way of the author's own: a `crewgraph.planner.strategies.strategy.Strategy`. `risky` says what
     becomes of calls with an effect that a request has not asked for in so many words: a person is asked first, it is
-    noted, or nothing (left out: a person is asked where a model planned them). `process` is how it goes about a request,
-    `manager` who leads a hierarchical one (left out: one is made).
+    noted, or nothing (left out: a person is asked where a model planned them).
+
+    `process` is how it goes about a request; `manager` leads a hierarchical crew (left out: one is made), or says who
+    speaks next in a conversation, and is none of the `agents`. A conversation has at most `turns` turns (left out: three
+    for each agent). `depth` is how far one question may lead to another where agents `delegates`. `guardrails` hold the
+    results of the author's tasks, by their ids, beside those of the agents. `board` is what agents tell each other on.
 
     Raises:
-        InvalidCrew: no agents, two with one role, a task for an unknown agent or tool.
+        InvalidCrew: no agents, two with one role, a task for an unknown agent or tool, a process without what it needs, a
+            tool that nobody may use, or something that names what is not there.
         InvalidGraph: the tasks wait for each other, or for one that is not there.
     """
 
@@ -57,6 +68,10 @@ class Crew:
     risky: Literal["ask", "note", "allow"] | None = None
     process: Process | Literal["planned", "sequential", "hierarchical", "conversation"] = Process.planned
     manager: Agent | None = None
+    turns: int | None = None
+    depth: int = 2
+    guardrails: Mapping[str, Sequence[Guardrail]] = field(default_factory=dict)
+    board: Blackboard | None = None
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +105,30 @@ class Crew:
                     f"it has: {', '.join(self.toolset)}."
                 )
         TaskGraph(numbered)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Its process, who leads it, and that everything it names is there."""
+        from .working.fitting import check_crew, manager_of, process_of
+
+        object.__setattr__(self, "process", process_of(self))
+        object.__setattr__(self, "manager", manager_of(self))
+        check_crew(self)
+
+    @property
+    def everyone(self) -> Sequence[Agent]:
+        """The agents, and the manager where there is one."""
+        return self.agents if self.manager is None else (*self.agents, self.manager)
+
+    def among(self, agents: Sequence[Agent]) -> Crew:
+        """The same crew with only these of its agents and no manager, for those who work on a piece of a task.
+
+        It is not looked at again, for what they name may stand outside.
+        """
+        fewer = copy.copy(self)
+        object.__setattr__(fewer, "agents", tuple(agents))
+        object.__setattr__(fewer, "manager", None)
+        return fewer
 
     def without(self, names: Collection[str]) -> Crew:
         """The same crew without these tools; itself where there are none of them.
@@ -115,21 +154,25 @@ class Crew:
         """
         if role is None:
             return self.agents[-1]
-        found = next((agent for agent in self.agents if agent.role == role), None)
+        found = next((agent for agent in self.everyone if agent.role == role), None)
         if found is None:
             raise InvalidCrew(
                 f"Nobody in the crew {self.name!r} has the role {role!r}; "
-                f"there are: {', '.join(a.role for a in self.agents)}."
+                f"there are: {', '.join(a.role for a in self.everyone)}."
             )
         return found
 
     def tools_of(self, agent: Agent) -> Toolset:
-        """What an agent may use: the crew's tools, its own, and those that combine results."""
-        return Toolset([*self.tools, *agent.tools, *COMBINERS])
+        """What an agent may use: the crew's tools, its own, and those that combine results; none beyond what it `may`."""
+        every = Toolset([*self.tools, *agent.tools, *COMBINERS])
+        if agent.may is None:
+            return every
+        return Toolset(tool for tool in every.values() if permits(agent, tool))
 
     def holders(self, tool: Tool) -> Iterator[Agent]:
         """The agents that may use a tool; those that hold it as their own come first."""
-        own = [a for a in self.agents if tool.name in Toolset(a.tools)]
+        may = [a for a in self.agents if permits(a, tool)]
+        own = [a for a in may if tool.name in Toolset(a.tools)]
         yield from own
         if tool.name in Toolset([*self.tools, *COMBINERS]):
-            yield from (a for a in self.agents if a not in own)
+            yield from (a for a in may if a not in own)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..runtime.context import RunContext
 from ..runtime.graph import Task, TaskGraph, TaskResult
 from ..tools.text import Language
-from ..tools.tool import Tool
+from ..tools.toolset import Toolset
 from ..tools.values import Stated
 from .agent import Agent
-from .crew import Crew
+from .crew import Crew, Process
+from .desk import Desk, desk_tools
+from .guarding.refused import OutputRefused
 from .model import Message, ModelClient
+from .working.permission import permitted
+from .working.saying import said, shown
+from .working.shift import Shift, held, lines_of, with_seen
 from .writing import Brief, fill, write
 
 
@@ -34,33 +39,72 @@ class CrewWorker:
     reasons: bool = False
 
     async def __call__(self, task: Task, ctx: RunContext) -> TaskResult:
-        """The task's result.
+        """The task's result, once its guardrails let it pass.
 
         Raises:
             ToolError, EngineError, ModelError: the tool or the model failed; the run says which task.
+            OutputRefused: a guardrail refuses what the agent gives, and all its corrections.
         """
-        if task.tool is not None:
-            tool = self.crew.toolset[task.tool]
-            value = await self.crew.toolset.call(task.tool, task.args, ctx, agent=task.agent or "")
-            return TaskResult(
-                value=value, text=said(tool, value, self.lang), evidence=tuple(shown(tool, value, self.lang))
-            )
         agent = self.crew.agent(task.agent)
-        brief = self._brief(task, ctx)
-        evidence: tuple[str, ...] = ()
-        if (
-            self.reasons
-            and not brief.stated
-            and any(not t.combines for t in self.crew.tools_of(agent).values())
-        ):
-            brief, evidence = await self._gather(agent, task, brief, ctx)
-        if agent.output_type is not None:
-            filled = await fill(agent, task, brief, self.client, ctx)
-            return TaskResult(
-                value=filled.model_dump(mode="json"), text=filled.model_dump_json(indent=2), evidence=evidence
-            )
-        text = await write(agent, task, brief, self.client, ctx)
-        return TaskResult(value=text, text=text, evidence=evidence)
+        if agent.allowance is None or task.allowance is not None:
+            return await self._carry_out(agent, task, ctx)
+        ctx = ctx.for_task(task.id, ctx.results, allowance=agent.allowance)
+        async with ctx.deadline():
+            return await self._carry_out(agent, task, ctx)
+
+    async def _carry_out(self, agent: Agent, task: Task, ctx: RunContext) -> TaskResult:
+        guardrails = self._guardrails(task)
+        if task.tool is not None:
+            return await self._called(agent, task, task.tool, ctx, guardrails)
+        desk = self._desk(agent, task, ctx)
+        if self.crew.process == Process.conversation:
+            from .working.conversation import turn
+
+            return await turn(desk, guardrails, ctx.journal.added)
+        more = desk_tools(agent, self.crew)
+        if agent.architecture is not None or more:
+            if more:
+                desk = replace(desk, toolset=Toolset([*desk.toolset.values(), *more]))
+            return await Shift(desk, guardrails).work()
+        gathered: list[tuple[Brief, tuple[str, ...]]] = []
+
+        async def write_it(desk: Desk) -> TaskResult:
+            """As today: what is gathered once is written, and written again where it is refused."""
+            if not gathered:
+                gathered.append(await self._gathered(desk))
+            brief, evidence = gathered[0]
+            return await _written(replace(desk, brief=replace(brief, refusal=desk.brief.refusal)), evidence)
+
+        return await Shift(desk, guardrails, write_it).work()
+
+    def _desk(self, agent: Agent, task: Task, ctx: RunContext) -> Desk:
+        toolset = self.crew.tools_of(agent)
+        return Desk(agent, self.crew, self.client, ctx, task, self._brief(task, ctx), toolset)
+
+    async def _called(
+        self, agent: Agent, task: Task, name: str, ctx: RunContext, guardrails: Sequence[Any]
+    ) -> TaskResult:
+        """A bound call, as it is. Nobody could correct what a tool gives: a guardrail of the task refuses it or not."""
+        tool = self.crew.toolset[name]
+        if task.agent is not None:
+            permitted(agent, tool)
+        value = await self.crew.toolset.call(name, task.args, ctx, agent=task.agent or "")
+        evidence = tuple(shown(tool, value, self.lang))
+        result = TaskResult(value=value, text=said(tool, value, self.lang), evidence=evidence)
+        if not guardrails:
+            return result
+        refusal, rail, result = await held(result, guardrails, self._desk(agent, task, ctx))
+        if refusal is not None:
+            raise OutputRefused.of(name, rail, refusal, 1)
+        return result
+
+    def _guardrails(self, task: Task) -> Sequence[Any]:
+        """Those of the task; of an entry of a list, those of the task that it is an entry of."""
+        if not self.crew.guardrails:
+            return ()
+        head, _, number = task.id.rpartition(".")
+        whole = head if number.isdigit() and head in self.graph else task.id
+        return self.crew.guardrails.get(task.id, self.crew.guardrails.get(whole, ()))
 
     def _brief(self, task: Task, ctx: RunContext) -> Brief:
         """What stands before the task: typed results of its tool calls, texts of its colleagues.
@@ -90,31 +134,23 @@ class CrewWorker:
         added = (task for event in ctx.journal.added for task in event.tasks)
         return next(task for task in added if task.id == task_id)
 
-    async def _gather(
-        self, agent: Agent, task: Task, brief: Brief, ctx: RunContext
-    ) -> tuple[Brief, tuple[str, ...]]:
+    async def _gathered(self, desk: Desk) -> tuple[Brief, tuple[str, ...]]:
+        """The brief with what a trusted model looked up before it writes, and the evidence of that."""
+        brief = desk.brief
+        if not self.reasons or brief.stated or all(tool.combines for tool in desk.toolset.values()):
+            return brief, ()
         from .architectures.react import React
 
-        toolset = self.crew.tools_of(agent)
-        found = await React(agent, toolset, self.client, ctx).run(task, brief)
-        values = [toolset[name].read(value) for name, value in found]
-        typed = [v for v in values if isinstance(v, Stated)]
-        plain = [
-            said(toolset[n], v, self.lang) for n, v in found if not isinstance(toolset[n].read(v), Stated)
-        ]
-        more = Brief(
-            brief.request, brief.lang, brief.history, [*brief.stated, *typed], [*brief.written, *plain]
+        seen = await React().gather(desk)
+        return with_seen(brief, seen, desk), tuple(lines_of(seen, desk))
+
+
+async def _written(desk: Desk, evidence: tuple[str, ...]) -> TaskResult:
+    agent, task, brief = desk.agent, desk.task, desk.brief
+    if agent.output_type is not None:
+        filled = await fill(agent, task, brief, desk.client, desk.ctx)
+        return TaskResult(
+            value=filled.model_dump(mode="json"), text=filled.model_dump_json(indent=2), evidence=evidence
         )
-        return more, tuple(line for name, value in found for line in shown(toolset[name], value, self.lang))
-
-
-def said(tool: Tool, value: Any, lang: Language) -> str:
-    """A tool's JSON result in words."""
-    read = tool.read(value)
-    return read.statement(lang) if isinstance(read, Stated) else read if isinstance(read, str) else str(value)
-
-
-def shown(tool: Tool, value: Any, lang: Language) -> list[str]:
-    """The lines of evidence behind a tool's JSON result."""
-    read = tool.read(value)
-    return read.evidence(lang) if isinstance(read, Stated) else [f"{tool.name}: {said(tool, value, lang)}"]
+    text = await write(agent, task, brief, desk.client, desk.ctx)
+    return TaskResult(value=text, text=text, evidence=evidence)

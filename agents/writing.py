@@ -21,6 +21,7 @@ from ..tools.values import Fact, Passages, Stated
 from .agent import Agent
 from .calls import ask_model
 from .grounding import check
+from .guarding.refused import Refusal, cut
 from .model import Message, ModelClient
 
 _ATTEMPTS = 2
@@ -28,13 +29,15 @@ _DRAFT_TOKENS = 96
 _NOTES = 3000
 _QUOTES = 2
 _NEAR = 0.75
+_SHOWN = 400
 
 
 @dataclass(frozen=True)
 class Brief:
     """What a writing task is given: the user's request and language, earlier turns, and the results before it.
 
-    `stated` are typed results of tools, `written` the texts that other agents wrote.
+    `stated` are typed results of tools, `written` the texts that other agents wrote. `refusal` is set where the agent's
+    last result was sent back.
     """
 
     request: str
@@ -42,6 +45,7 @@ class Brief:
     history: Sequence[Message] = ()
     stated: Sequence[Stated] = ()
     written: Sequence[str] = ()
+    refusal: Refusal | None = None
 
     @property
     def passages(self) -> list[Passages]:
@@ -65,6 +69,10 @@ class Brief:
         parts = [s.statement(self.lang) for s in self.facts]
         parts += [p.quote or p.text for found in self.passages for p in found.passages[:_QUOTES]]
         return "\n".join(dict.fromkeys([*parts, *self._paragraphs()]))[:_NOTES]
+
+    def corrected(self, asked: str) -> str:
+        """What is asked, and behind it what was wrong with the last answer."""
+        return f"{asked}\n\n{self.refusal.told()}" if self.refusal is not None else asked
 
     def _paragraphs(self) -> list[str]:
         return [p for text in self.written for p in text.split("\n\n") if p.strip()]
@@ -133,7 +141,7 @@ async def write(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx
 async def _draft(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> str:
     wanted = task.expected_output or "Answer the request in one or two plain sentences."
     asked = f"Notes:\n{brief.notes()}\n\nRequest: {brief.request}\n\n{wanted} Use only the notes."
-    messages = (agent.system(), Message("user", asked))
+    messages = (agent.system(), Message("user", brief.corrected(asked)))
     reply = await ask_model(
         ctx, client, agent.asks(messages, max_tokens=min(agent.max_tokens, _DRAFT_TOKENS))
     )
@@ -141,7 +149,7 @@ async def _draft(agent: Agent, task: Task, brief: Brief, client: ModelClient, ct
 
 
 async def _speak(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx: RunContext) -> str:
-    messages = [agent.system(), *brief.history, Message("user", brief.request)]
+    messages = [agent.system(), *brief.history, Message("user", brief.corrected(brief.request))]
     return (await ask_model(ctx, client, agent.asks(messages), say=ctx.text)).text.strip()
 
 
@@ -149,20 +157,23 @@ async def fill(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx:
     """The agent's `output_type`, filled by the model under its schema from the results before it.
 
     Raises:
-        ModelError: after a correction the output still does not validate; the message says where.
+        ModelError: after a correction the output still does not validate; the message says where, and shows the attempt.
     """
     assert agent.output_type is not None, "fill is for agents with an output type"
     asked = f"Notes:\n{brief.notes()}\n\nRequest: {brief.request}\n\nTask: {task.description} {task.expected_output}"
-    messages = [agent.system(), Message("user", asked)]
+    messages = [agent.system(), Message("user", brief.corrected(asked))]
     schema = agent.output_type.model_json_schema()
-    problem = ""
+    problem = attempt = ""
     for _ in range(_ATTEMPTS):
         reply = await ask_model(ctx, client, agent.asks(messages, schema=schema))
         try:
             return agent.output_type.model_validate_json(reply.text)
         except ValidationError as error:
-            problem = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+            problem, attempt = (
+                "; ".join(
+                    f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+                ),
+                reply.text,
             )
             await ctx.note(f"The output did not fit {agent.output_type.__name__} ({problem}); asked again.")
             messages += [
@@ -171,5 +182,5 @@ async def fill(agent: Agent, task: Task, brief: Brief, client: ModelClient, ctx:
             ]
     raise ModelError(
         f"{agent.role}: the model could not fill {agent.output_type.__name__} in {_ATTEMPTS} attempts "
-        f"({problem}): simplify the type, or use a larger model."
+        f"({problem}): simplify the type, or use a larger model. The last one was: {cut(attempt, _SHOWN)!r}."
     )

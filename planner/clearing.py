@@ -22,7 +22,9 @@ from .estimating.measures import NOTHING_KNOWN, Measures, guess
 from .plan import Estimate, Finding, Plan, TaskEstimate, listed, wrong
 from .services import Services
 
-_BY_RULES = frozenset({"rules", "direct", "small_talk", "refused"})
+_BY_RULES = frozenset(
+    {"rules", "direct", "small_talk", "refused", "sequential", "hierarchical", "conversation"}
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ..agents.aptitude import Aptitude
-from ..agents.crew import Crew
+from ..agents.crew import Crew, Process
 from ..agents.model import Message, ModelClient
 from ..runtime.budget import Budget
 from ..runtime.context import RunContext
@@ -61,7 +61,7 @@ class Planner:
         budget = self.budget or ctx.meter.budget
         asked = Asked(self.crew, request, history=tuple(history), budget=budget)
         asked = replace(asked, intent=await self._intent(asked, ctx))
-        if self.crew.tasks or self._own is not None or asked.intent.kind in _PLANLESS or self.mode == "rules":
+        if self._fixed or self._own is not None or asked.intent.kind in _PLANLESS or self.mode == "rules":
             return asked
         if self.mode == "auto" and (asked.intent.kind != "plan" or await ctx.frugal()):
             return asked
@@ -112,7 +112,7 @@ class Planner:
                     _refuse_deed(asked)
                 cleared = await clearing.cleared(plan, asked)
             except InvalidPlan as error:
-                if name in (self.mode, "rules", "own"):
+                if name in (self.mode, "rules", "own", "process"):
                     raise
                 if name != "recalled":
                     said.append(f"{error} The rules planned instead.")
@@ -122,7 +122,9 @@ class Planner:
 
     def growing(self, asked: Asked) -> PlanMade | None:
         """The beginning of a plan whose tasks are carried out while it is written; None where it is made whole first."""
-        return None if asked.intent.kind in _PLANLESS else self._grower.begun(asked, self.mode)
+        if asked.intent.kind in _PLANLESS or self.crew.process != Process.planned:
+            return None
+        return self._grower.begun(asked, self.mode)
 
     def growth(self, asked: Asked, ctx: RunContext, planned: PlanMade) -> Growth:
         """What gives the tasks of a growing plan."""
@@ -135,9 +137,9 @@ class Planner:
     async def changed(self, asked: Asked, ctx: RunContext) -> Plan | None:
         """Another plan where the one before could not be carried out; None where nothing useful is left to do.
 
-        A crew whose author fixed the tasks does these or none.
+        A crew whose author fixed the tasks, or the process, does these or none.
         """
-        if self.crew.tasks or _is_old(ctx):
+        if self._fixed or _is_old(ctx):
             return None
         plan = await self._own_change(asked, ctx) or await self._replanner().change(asked, ctx)
         if plan is None:
@@ -157,7 +159,7 @@ class Planner:
 
     def guarded(self, worker: Worker, ctx: RunContext, planned: PlanMade) -> Worker:
         """The worker, watched for a rest of the plan that does not fit the budget any more."""
-        if planned.estimate is None or self.crew.tasks:
+        if planned.estimate is None or self._fixed:
             return worker
         from .replanning.guard import Guarded
 
@@ -186,6 +188,11 @@ class Planner:
             await memory.failed(asked.request, tasks, self.crew, run_id=ctx.run_id, tenant=ctx.tenant)
 
     @property
+    def _fixed(self) -> bool:
+        """Whether the author said what is done: the tasks, or the process."""
+        return bool(self.crew.tasks) or self.crew.process != Process.planned
+
+    @property
     def _own(self) -> Strategy | None:
         """The crew's own planner, where it has one and nothing else is asked for."""
         own = self.crew.planner
@@ -193,6 +200,8 @@ class Planner:
 
     def _order(self, asked: Asked, notes: list[str]) -> list[str]:
         """Who is asked to plan, one after the other; what people should know of that goes into `notes`."""
+        if self.crew.process != Process.planned:
+            return ["process"]
         if self._own is not None:
             return ["own"]
         if self.crew.tasks or self.mode == "rules":
@@ -212,6 +221,10 @@ class Planner:
             from .strategies.recalled import Recalled
 
             return Recalled()
+        if name == "process":
+            from .strategies.process import ByProcess
+
+            return ByProcess()
         return strategy(name, self.client)
 
     def _replanner(self) -> Replanner:

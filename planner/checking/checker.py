@@ -91,7 +91,7 @@ def _task(task: Task, sources: Sources, forbidden: Collection[str]) -> list[Find
     def wrong(problem: str, mend: str) -> None:
         found.append(Finding(task=task.id, problem=problem, mend=mend))
 
-    roles = [agent.role for agent in crew.agents]
+    roles = [agent.role for agent in crew.everyone]
     if task.agent not in roles:
         wrong(f"nobody has the role {task.agent!r}", choose(task.agent, roles))
     found += conditions(task, sources)

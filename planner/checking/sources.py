@@ -45,7 +45,7 @@ class Sources:
         """What carrying the task out gives; of a task with `each`, for one entry."""
         if task.tool is not None:
             return self.crew.toolset[task.tool].returns if task.tool in self.crew.toolset else Any
-        agent = next((a for a in self.crew.agents if a.role == task.agent), None)
+        agent = next((a for a in self.crew.everyone if a.role == task.agent), None)
         return str if agent is None or agent.output_type is None else agent.output_type
 
     def kind(self, ref: Reference) -> Any:

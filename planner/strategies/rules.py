@@ -217,7 +217,10 @@ def habit_of(examples: Sequence[Example]) -> Habit:
 
 
 def _authored(crew: Crew, request: str, earlier: str) -> Plan:
-    """The author's outline with tool calls filled in for every task whose agent has tools and that binds none."""
+    """The author's outline with tool calls filled in for every task whose agent has tools and that binds none.
+
+    An agent with an architecture calls its tools itself.
+    """
     tasks: list[Task] = []
     notes: list[str] = []
     figures: dict[str, list[str]] = {}
@@ -229,7 +232,7 @@ def _authored(crew: Crew, request: str, earlier: str) -> Plan:
         figures[outline.id] = list(upstream)
         if outline.tool is None:
             bench = _Bench(crew, prefix=f"{outline.id}-")
-            own = [t for t in crew.tools_of(agent).values() if not t.combines]
+            own = [t for t in crew.tools_of(agent).values() if not t.combines and agent.architecture is None]
             found = (
                 decompose(request, own, earlier=earlier, outline=outline.description, collect=True)
                 if own

@@ -1,0 +1,1 @@
+"""Guardrails: what an agent's result has to be, held before anybody else sees it."""
