@@ -15,7 +15,8 @@ from ..agents.model import ModelClient
 from ..agents.testing import ForbiddenModel, RecordedModel, Script, ScriptedModel, Trace
 from ..runtime.errors import CrewgraphError
 from .aptitudes import Aptitudes
-from .house import House, Outcome
+from .house import House
+from .outcome import Outcome
 from .settings import Settings
 
 

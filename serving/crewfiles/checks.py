@@ -37,11 +37,16 @@ def check(marked: Marked, said: CrewSaid) -> None:
                     f"{agent.role!r} delegates to {whom}; {nearest(colleague, others)}.",
                 )
     _check_tasks(marked, said, list(roles))
-    if said.manager is not None and said.process != "hierarchical":
+    if said.manager is not None and said.process not in ("hierarchical", "conversation"):
         raise marked.wrong(
             ("manager",),
-            f"a manager leads only a hierarchical crew, and this one's process is {said.process!r}.",
+            f"a manager leads a hierarchical crew or a conversation, and this process is {said.process!r}.",
             key=True,
+        )
+    if said.manager is not None and said.manager.role in roles:
+        raise marked.wrong(
+            ("manager", "role"),
+            f"the manager has the role of an agent, {said.manager.role!r}; rename one of them.",
         )
 
 

@@ -135,6 +135,10 @@ class GuardrailSaid(Said):
     """A JSON schema that the result has to fit, or the import path of a pydantic model."""
     judge: str | None = None
     """What a model is to hold the result against, in words."""
+    agent: str | None = None
+    """Who judges, by role; left out: nobody in particular."""
+    model: str | None = None
+    """Of which model the judge is asked."""
 
 
 GuardrailEntry = Annotated[
@@ -201,7 +205,11 @@ class CrewSaid(Said):
     process: Literal["planned", "sequential", "hierarchical", "conversation"] = "planned"
     """How the crew goes about a request."""
     manager: AgentSaid | None = None
-    """Who leads a hierarchical crew; left out: one is made."""
+    """Who leads a hierarchical crew (left out: one is made), or says who speaks next in a conversation."""
+    turns: int | None = Field(default=None, ge=1)
+    """How many turns a conversation has at most; left out: three for each agent."""
+    depth: int = Field(default=2, ge=0)
+    """How far one question may lead to another where agents delegate."""
     planner: str | None = None
     """The import path of a planning strategy of your own."""
     risky: Literal["ask", "note", "allow"] | None = None

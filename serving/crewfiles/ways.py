@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel
 
+from ...agents.architectures import NAMES
+from ...agents.guarding.guardrail import Guardrail, check_guardrail
+from ...agents.guarding.judge import Judge
+from ...runtime.errors import InvalidCrew
+from .complaints import nearest
 from .named import imported, placed
 from .notation import Marked, Path_
 from .schema import ArchitectureSaid, GuardrailSaid
@@ -34,24 +41,53 @@ def architecture(marked: Marked, path: Path_, said: str | ArchitectureSaid) -> A
 
 
 def _ours(name: str, options: dict[str, Any]) -> Any:
+    known = _known(name)
     if not options:
-        return name
-    raise ValueError(f"the architecture {name!r} takes no options")
+        return known
+    module = import_module(f"...agents.architectures.{known}", __package__)
+    made: Any = getattr(module, "".join(part.title() for part in known.split("_")))
+    fields = {one.name for one in dataclasses.fields(made) if one.init}
+    unknown = [option for option in options if option not in fields]
+    if unknown:
+        raise InvalidCrew(f"{known!r} has no option {unknown[0]!r}; {nearest(unknown[0], sorted(fields))}.")
+    return made(**options)
 
 
-def guardrail(marked: Marked, path: Path_, said: str | GuardrailSaid, shape: Shape) -> Any:
+def _known(name: str) -> str:
+    """The name of one of ours.
+
+    Raises:
+        InvalidCrew: there is none of that name.
+    """
+    if name not in NAMES:
+        raise InvalidCrew(f"there is no architecture {name!r}; {nearest(name, NAMES)}.")
+    return name
+
+
+def guardrail(marked: Marked, path: Path_, said: str | GuardrailSaid, shape: Shape) -> Guardrail:
     """A check: a function or guardrail by its import path, a schema, or a judge.
 
     Raises:
         InvalidCrew: it says none or several of them, or names what is not there.
     """
     if isinstance(said, str):
-        return imported(marked, path, said)
+        return _checked(marked, path, imported(marked, path, said))
     kinds = [k for k in ("check", "schema_", "judge") if getattr(said, k) is not None]
     if len(kinds) != 1:
         raise marked.wrong(path, "a guardrail is exactly one of check, schema and judge.")
+    if (said.agent or said.model) and said.judge is None:
+        raise marked.wrong(path, "only a judge has an agent or a model.")
     if said.check is not None:
-        return imported(marked, (*path, "check"), said.check)
-    if said.schema_ is not None:
+        return _checked(marked, (*path, "check"), imported(marked, (*path, "check"), said.check))
+    if isinstance(said.schema_, str):
         return shape((*path, "schema"), said.schema_, "result")
-    raise marked.wrong(path, "judges are not there yet.")
+    if said.schema_ is not None:
+        return _checked(marked, (*path, "schema"), said.schema_)
+    criterion = said.judge or ""
+    return placed(marked, path, lambda: Judge(criterion, said.agent, said.model))
+
+
+def _checked(marked: Marked, path: Path_, found: Any) -> Guardrail:
+    placed(marked, path, lambda: check_guardrail(found, "the crew"))
+    made: Guardrail = found
+    return made

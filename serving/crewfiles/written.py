@@ -75,6 +75,8 @@ class _Builder:
             "planner": planner() if isinstance(planner, type) else planner,
             "risky": said.risky,
             "process": said.process,
+            "turns": said.turns,
+            "depth": said.depth,
             "manager": None if said.manager is None else self._agent(said.manager, ("manager",)),
         }
         if said.guardrails:

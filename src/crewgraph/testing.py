@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .runtime.context import Listener
     from .runtime.past.frozen import freeze, frozen, frozen_events
     from .serving.crewhouse import CrewHouse, Told
-    from .serving.house import Outcome
+    from .serving.outcome import Outcome
 
 _HOMES = {
     "Act": "agents.testing",

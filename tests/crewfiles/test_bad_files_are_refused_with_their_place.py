@@ -50,6 +50,10 @@ SLIPS = {
     ("name: shop", "guardrails: {z: [shop_parts:plain]}"): ("line 1, column 14", "'z'", "a, t2"),
     ("goal: Answer.", "goal: x\n    output_type: {type: nonsense}"): ("line 9, column 18", "JSON schema", "type"),
     ("goal: Answer.", "goal: x\n    output_type: shop_parts:price"): ("line 9, column 18", "pydantic model", "BaseModel"),
+    ("goal: Answer.", "goal: x\n    architecture: reflexion"): ("line 9, column 19", "'reflexion'", "'reflection'"),
+    ("goal: Answer.", "goal: x\n    architecture: {name: reflection, round: 2}"): ("line 9, column", "'round'", "'rounds'"),
+    ("goal: Answer.", "goal: x\n    guardrails: [shop_parts:NUMBER]"): ("line 9, column 18", "no guardrail", "function"),
+    ("goal: Answer.", "goal: x\n    guardrails: [{judge: x, schema: {}}]"): ("line 9, column 18", "exactly one", "judge"),
 }  # fmt: skip
 
 
@@ -62,7 +66,7 @@ def test_a_slip_is_said_with_line_column_and_what_was_likely_meant(
 ) -> None:
     assert slip[0] in CREW
     message = refusal(written(CREW.replace(*slip, 1)))
-    assert message.startswith(f"{said[0]}: ")
+    assert message.startswith(said[0])
     assert all(words in message for words in said[1:]), message
 
 

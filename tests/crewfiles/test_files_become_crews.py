@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from crewgraph import Agent, Task
+from crewgraph.agents.guarding.judge import Judge
 from crewgraph.runtime.policy import Allowance
 from crewgraph.serving.crewfile import load_crew
 from crewgraph.serving.crewfiles.schema import json_schema
@@ -161,3 +162,41 @@ def test_examples_load_and_fit_the_schema(file: Path) -> None:
     assert load_crew(file).agents
     said = yaml.safe_load(file.read_text("utf-8"))
     assert list(Draft202012Validator(json_schema()).iter_errors(said)) == []
+
+
+def test_ways_of_working_have_names_and_options(written: Callable[..., Path]) -> None:
+    text = """
+process: conversation
+turns: 4
+manager: {role: host, goal: Give the word.}
+agents:
+  - {role: one, goal: work, architecture: react}
+  - {role: two, goal: work, architecture: {name: reflection, rounds: 5}}
+"""
+    crew = load_crew(written(text))
+    one, two = crew.agents
+    assert one.architecture == "react"
+    assert getattr(two.architecture, "rounds", None) == 5
+    assert (crew.turns, crew.manager.role if crew.manager else "") == (4, "host")
+
+
+def test_guardrails_are_functions_schemas_and_judges(written: Callable[..., Path]) -> None:
+    text = """
+agents:
+  - role: one
+    goal: work
+    guardrails:
+      - shop_parts:plain
+      - {schema: {type: string, minLength: 3}}
+      - {schema: "shop_parts:Report"}
+      - {judge: It is polite., model: big}
+tasks: [{id: a, description: work, agent: one}]
+guardrails: {a: [{check: "shop_parts:plain"}]}
+"""
+    crew = load_crew(written(text))
+    function, schema, model, judge = crew.agents[0].guardrails
+    assert function.__name__ == "plain"
+    assert schema == {"type": "string", "minLength": 3}
+    assert model.__name__ == "Report"
+    assert judge == Judge("It is polite.", None, "big")
+    assert [check.__name__ for check in crew.guardrails["a"]] == ["plain"]  # type: ignore[union-attr]  # a function
