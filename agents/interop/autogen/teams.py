@@ -31,6 +31,9 @@ from . import as_autogen
 from .chat import CrewgraphChatCompletionClient
 from .tools import SteppedWorkbench
 
+_GRACE_S = 1.0
+"""So long a team may take to end its runtime by itself, which it does unless one of its agents hangs."""
+
 
 class AutoGenAgent(ForeignAgent):
     """An `Architecture` over an agent or a team of AutoGen's; made by `autogen_agent`."""
@@ -63,7 +66,11 @@ class AutoGenAgent(ForeignAgent):
         async with self._at_hand(seat, token) as runner:
             for agent in _agents(runner):
                 _bind(agent)
-            return await seat.watch(_run(runner, seat.desk, token), token.cancel)
+            return await seat.watch(
+                _run(runner, seat.desk, token),
+                token.cancel,
+                grace=_GRACE_S if isinstance(runner, Team) else 0.0,
+            )
 
     @contextlib.asynccontextmanager
     async def _at_hand(self, seat: Seat, token: Any) -> AsyncIterator[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 # CrewAI is an extra: where it is not installed, checkers take its names for Any.
-from crewai import Agent, Crew  # pyright: ignore[reportMissingImports]  # an extra
+from crewai import Agent, Crew  # pyright: ignore[reportMissingImports,reportAttributeAccessIssue]  # an extra
 from crewai.flow.flow import Flow  # pyright: ignore[reportMissingImports]  # an extra
 from pydantic_core import to_jsonable_python
 
@@ -50,12 +50,15 @@ class CrewAIAgent(ForeignAgent):
             )
         own = getattr(made, "role", None) or getattr(made, "name", None) or getattr(made, "__name__", "crew")
         super().__init__(name or str(own), effects=effects, aloud=aloud)
-        self._made = made
+        self._made: Any = made
         self._given = given
         self._settings = dict(settings)
 
     async def work(self, seat: Seat) -> Concluded:
         """What it gives in the end."""
+        seat.patient = (
+            False  # CrewAI would begin again, tools and all: that is for the task to do, which reads back
+        )
         binding = _Binding(seat, self._settings)
         made = self._fresh(binding)
         if isinstance(made, Crew):
@@ -75,7 +78,7 @@ class CrewAIAgent(ForeignAgent):
         return _concluded(await in_own_thread(kickoff, f"CrewAI {self.name}"))
 
     def _fresh(self, binding: _Binding) -> Any:
-        made = self._made
+        made: Any = self._made
         if isinstance(made, Crew | Agent):
             return made.copy()
         if isinstance(made, type):
@@ -122,6 +125,7 @@ class _Binding:
         if getattr(agent, "function_calling_llm", None) is not None:
             agent.function_calling_llm = self.llm(agent.function_calling_llm)
         agent.tools = self.tools(agent.tools)
+        agent.max_retry_limit = 0
 
     def crew(self, crew: Any) -> None:
         """All agents and tasks of a crew."""

@@ -15,7 +15,9 @@ from ....runtime.budget import Cost
 from ....runtime.context import RunContext
 from ....runtime.errors import (
     BudgetExceeded,
+    ContextTooLong,
     CrewgraphError,
+    EngineError,
     InvalidRequest,
     Rejected,
     ReplayDiverged,
@@ -41,8 +43,6 @@ _ONE = Cost(tool_calls=1)
 _ENDS_IT = (BudgetExceeded, Rejected, ReplayDiverged, StepInDoubt, StoreError, Suspended)
 """What no framework may go on from, however many errors it catches: the next call gets it again, and in the end the task."""
 _PLAIN = ModelRequest(())
-_GRACE_S = 5.0
-"""So long a framework may take to stop by itself once it is told to, before it is cancelled again."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Seat:
         """Where in the framework's own graph a call comes from, for frameworks that begin a part of it again."""
         self.aloud_where: Callable[[], bool] = lambda: aloud
         """Whether what a model writes here is shown as it is written."""
+        self.patient = True
+        """Whether the framework may go on after a model that could not be had; not where it would begin again by itself."""
         self._of = of
         self._effects = effects or {}
         self._scope = CallScope()
@@ -193,8 +195,13 @@ class Seat:
             self._done.setdefault(at, deque()).append(value)
         return value
 
-    async def watch(self, work: Coroutine[Any, Any, T], stop: Callable[[], object]) -> T:
-        """What `work` gives; when it is cancelled, or the task is to end, it is told to `stop`, and has ended afterwards."""
+    async def watch(
+        self, work: Coroutine[Any, Any, T], stop: Callable[[], object], *, grace: float = 0.0
+    ) -> T:
+        """What `work` gives; when it is cancelled, or the task is to end, it is told to `stop`, and has ended afterwards.
+
+        It may take `grace` seconds for that before it is cancelled.
+        """
         doing = asyncio.ensure_future(work)
         ending = asyncio.ensure_future(self._ended.wait())
         try:
@@ -208,8 +215,7 @@ class Seat:
                 stop()
                 self._over = True
                 await self._end_calls()
-                doing.cancel()
-                await asyncio.wait([doing], timeout=_GRACE_S)
+                await asyncio.wait([doing], timeout=grace)
                 doing.cancel()
                 await asyncio.wait([doing])
             if not doing.cancelled():
@@ -235,6 +241,9 @@ class Seat:
             raise
         except CrewgraphError as error:
             self._last = error
+            if isinstance(error, EngineError) and not (self.patient or isinstance(error, ContextTooLong)):
+                self._failure = self._failure or error
+                self._ended.set()
             raise
         self._last = None
         return value
