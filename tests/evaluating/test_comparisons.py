@@ -137,6 +137,19 @@ def test_scores_by_different_means_claim_nothing(recorded: Recorded) -> None:
     assert "by words before and by meaning now" in found.note
 
 
+def test_scores_with_other_options_claim_nothing(recorded: Recorded) -> None:
+    old, new = (
+        recorded({str(n): 0.0 for n in range(30)}),
+        recorded({str(n): 1.0 for n in range(30)}, name="b"),
+    )
+    assert change(old, new).verdict == "better"
+    for key, trial in new.trials.items():
+        score = trial.scores["exact"].model_copy(update={"of": "lax"})
+        new.trials[key] = trial.model_copy(update={"scores": {"exact": score}})
+    assert change(old, new).verdict == "no difference shown"
+    assert "other options" in change(old, new).note
+
+
 def test_several_trials_of_a_case_are_one_case(recorded: Recorded) -> None:
     record = recorded({"a": 1.0, "b": 0.0})
     for attempt, value in ((1, 0.0), (2, 1.0)):

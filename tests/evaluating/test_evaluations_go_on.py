@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from crewgraph import Settings
+from crewgraph import Agent, Crew, Settings, Task, tool
 from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
 from crewgraph.runtime.errors import InvalidInput
-from crewgraph.runtime.events import RunResumed
+from crewgraph.runtime.events import Answer, RunResumed
 from crewgraph.runtime.store import open_store
 from crewgraph.serving.evaluating.choosing import parse_wanted
 from crewgraph.serving.evaluating.dataset import Dataset, read_dataset
@@ -188,6 +188,32 @@ async def test_stopped_in_the_middle_it_goes_on(sitting: Sitting, shop: Shop) ->
     _, trials = await sitting.evaluate(shop.crew, "")
     assert [trial.passed for trial in trials] == [True] * 4
     assert sorted(shop.calls) == ["glue", "ink", "paper", "pen"], "the call of the stopped run is read back"
+
+
+async def test_a_case_that_waits_for_a_person_goes_on_when_they_have_answered(
+    settings: Settings, lines: Lines, model: ScriptedModel
+) -> None:
+    paid: list[int] = []
+
+    @tool(effect="once", approval=True)
+    def pay(amount: int) -> str:
+        """Pay an amount."""
+        paid.append(amount)
+        return f"paid {amount}"
+
+    task = Task(id="pay", description="pay", tool="pay", args={"amount": 3}, agent="clerk")
+    crew = Crew([Agent("clerk", "Pay.", tools=[pay])], tasks=[task], name="till")
+    dataset = read_dataset(lines({"id": "bill", "input": "Pay 3.", "tools": ["pay"]}))
+    sitting = Sitting(settings, dataset, planner="rules", client=model)
+    _, (waits,) = await sitting.evaluate(crew, "")
+    assert (waits.ended, waits.passed, waits.scores["trajectory"].value) == ("waiting", False, 0)
+    _, (still,) = await sitting.evaluate(crew, "")
+    assert (still.ended, still.run_id, paid) == ("waiting", waits.run_id, [])
+    async with open_store(settings.database) as store:
+        (question,) = await store.questions(waits.run_id)
+        await store.answer(waits.run_id, question.key, Answer(decision="approve"))
+    _, (done,) = await sitting.evaluate(crew, "")
+    assert (done.ended, done.run_id, done.passed, paid) == ("finished", waits.run_id, True, [3])
 
 
 async def test_another_crew_dataset_or_planner_is_another_evaluation(

@@ -110,7 +110,7 @@ def compare(old: Record, new: Record, *, old_name: str = "", new_name: str = "")
         used=tuple(made[name] for name in _USED if name in made),
         alone_old=tuple(id for id in a if id not in same),
         alone_new=tuple(id for id in b if id not in same),
-        remarks=tuple(_remarks(old, new)),
+        remarks=(*_remarks(old, new), *_of_time(made.get("seconds"))),
     )
 
 
@@ -169,13 +169,15 @@ def _names(cases: Iterable[CaseResult]) -> list[str]:
 
 
 def _other_means(name: str, pairs: Sequence[tuple[CaseResult, CaseResult]]) -> str:
-    """What is to be said where a scorer judged the two versions by different means."""
+    """What is to be said where a scorer judged the two versions by different means, or with other options."""
     old, new = (
         sorted({t.scores[name].by for case in side for t in case.trials if name in t.scores} - {""})
         for side in zip(*pairs, strict=True)
     )
     if old == new:
-        return ""
+        first = ((x.trials[0].scores.get(name), y.trials[0].scores.get(name)) for x, y in pairs)
+        same = all(p is None or q is None or p.of == q.of for p, q in first)
+        return "" if same else "scored with other options now: it does not compare"
     return f"judged by {', '.join(old) or 'nothing'} before and by {', '.join(new) or 'nothing'} now: it does not compare"
 
 
@@ -191,6 +193,15 @@ def _remarks(old: Record, new: Record) -> list[str]:
     if a.key == b.key:
         said.append("Both are evaluations of the same crew, dataset, planner and model.")
     return said
+
+
+def _of_time(seconds: Change | None) -> list[str]:
+    if seconds is None or seconds.verdict == "no difference shown":
+        return []
+    return [
+        "Seconds are also those of the machine and of an engine that has to warm up: measure both again, with --fresh, "
+        "before a difference in them is believed."
+    ]
 
 
 def _name(record: Record) -> str:

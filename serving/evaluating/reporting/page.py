@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 from ...cli.screens.text import clean
 from ..record import Record, Trial
@@ -26,7 +27,8 @@ details{border-bottom:1px solid var(--line);padding:.4rem 0}
 summary{cursor:pointer}
 pre{white-space:pre-wrap;background:var(--soft);padding:.6rem;border-radius:.3rem;margin:.4rem 0}
 .good{color:var(--good)}.bad{color:var(--bad)}.dim{opacity:.7}
-svg{display:block;width:100%;max-width:30rem;height:1.6rem}
+.bar{display:flex;gap:.8rem;align-items:center}.bar span{width:6.5rem;flex:none}
+svg{flex:1;max-width:26rem;height:1.6rem}
 """
 
 
@@ -35,7 +37,7 @@ def page(record: Record, summary: Summary, comparison: Comparison | None = None)
     heading = record.heading
     title = f"{heading.crew} on {heading.dataset}"
     facts = [
-        ("crew file", heading.crew_file or "-"),
+        ("crew file", Path(heading.crew_file).name or "-"),
         ("planner", heading.planner),
         ("model", heading.model or "the default"),
         ("dataset", f"{heading.dataset} ({heading.dataset_hash[:12]})"),
@@ -115,10 +117,10 @@ def _bar(name: str, mean: Interval) -> str:
     low, at, high = (round(300 * min(1.0, max(0.0, part)), 1) for part in (mean.low, mean.mean, mean.high))
     label = _text(f"{name}: {mean.mean:.2f}, between {mean.low:.2f} and {mean.high:.2f}")
     return (
-        f'<svg viewBox="0 0 300 16" role="img" aria-label="{label}"><title>{label}</title>'
+        f'<div class="bar"><span>{_text(name)}</span><svg viewBox="-6 0 312 16" role="img" aria-label="{label}">'
         '<line x1="0" y1="8" x2="300" y2="8" stroke="currentColor" opacity=".25"/>'
         f'<line x1="{low}" y1="8" x2="{high}" y2="8" stroke="currentColor" stroke-width="3"/>'
-        f'<circle cx="{at}" cy="8" r="5" fill="currentColor"/></svg>'
+        f'<circle cx="{at}" cy="8" r="5" fill="currentColor"/></svg></div>'
     )
 
 
