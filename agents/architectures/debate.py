@@ -15,11 +15,12 @@ from ...runtime.errors import InvalidCrew
 from ..model import Message
 from .answers import HOW, answered, final, opening, same_form, show
 from .architecture import Concluded
-from .flow import at_least_one, side_by_side, walk
+from .flow import at_least_one, onward, side_by_side, walk
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
     from ..agent import Agent
     from ..desk import Desk
@@ -89,20 +90,20 @@ class Debate:
         from ..desk import Desk
 
         builder = StateGraph(DebateState, context_schema=Desk)
-        builder.add_node("round", self._round)
+        builder.add_node("round", self._round, destinations=("round", "judge"))
         builder.add_node("judge", self._judge)
         builder.add_edge(START, "round")
-        builder.add_conditional_edges("round", self._next, {"round": "round", "judge": "judge"})
         builder.add_edge("judge", END)
         return builder.compile(name=self.name)
 
-    async def _round(self, state: DebateState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _round(self, state: DebateState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
         said = await side_by_side(
             self._desk(desk, speaker).say(self._asked(desk, speaker, state["rounds"]), seed=speaker)
             for speaker in range(self._speakers)
         )
-        return {"rounds": [*state["rounds"], [reply.text.strip() for reply in said]]}
+        rounds = [*state["rounds"], [reply.text.strip() for reply in said]]
+        return onward("judge" if self._over(rounds) else "round", {"rounds": rounds})
 
     def _desk(self, desk: Desk, speaker: int) -> Desk:
         if not self.colleagues:
@@ -121,10 +122,10 @@ class Debate:
             messages += [Message("assistant", said[speaker]), Message("user", again)]
         return messages
 
-    def _next(self, state: DebateState) -> str:
-        *_, last = forms = [[same_form(final(text)) for text in said] for said in state["rounds"]]
-        agreed, nobody_moved = len(set(last)) == 1, len(forms) > 1 and forms[-2] == last
-        return "judge" if agreed or nobody_moved or len(forms) >= self.rounds else "round"
+    def _over(self, rounds: list[list[str]]) -> bool:
+        """Whether all agree, nobody has moved since the round before, or no rounds are left."""
+        *_, last = forms = [[same_form(final(text)) for text in said] for said in rounds]
+        return len(set(last)) == 1 or last in forms[-2:-1] or len(forms) >= self.rounds
 
     async def _judge(self, state: DebateState, runtime: Runtime[Desk]) -> dict[str, Any]:
         desk, last = runtime.context, state["rounds"][-1]

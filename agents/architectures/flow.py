@@ -10,6 +10,7 @@ from ...runtime.errors import BudgetExceeded, InvalidCrew
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.types import Command
 
     from ..desk import Desk
 
@@ -28,6 +29,17 @@ async def walk(
             raise error.__cause__ from None
         raise
     return last
+
+
+def onward(to: str, update: Mapping[str, Any]) -> Command[Any]:
+    """What a node gives: its change of the state, and the node that is next; "end" is the end of the graph.
+
+    It costs LangGraph about half of what an edge with a condition does.
+    """
+    from langgraph.graph import END
+    from langgraph.types import Command
+
+    return Command(update=dict(update), goto=END if to == "end" else to)
 
 
 async def side_by_side(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

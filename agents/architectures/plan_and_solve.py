@@ -18,11 +18,12 @@ from ...tools.text import normal
 from .actions import action_schema, offer
 from .answers import HOW, answered, opening
 from .architecture import Concluded, Seen
-from .flow import at_least_one, walk
+from .flow import at_least_one, onward, walk
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
     from ..agent import Agent
     from ..desk import Desk
@@ -73,24 +74,23 @@ class PlanAndSolve:
         from ..desk import Desk
 
         builder = StateGraph(PlanAndSolveState, context_schema=Desk)
-        builder.add_node("plan", self._plan)
-        builder.add_node("step", self._step)
+        builder.add_node("plan", self._plan, destinations=("step", "answer"))
+        builder.add_node("step", self._step, destinations=("step", "answer"))
         builder.add_node("answer", self._answer)
         builder.add_edge(START, "plan")
-        builder.add_conditional_edges("plan", _next, {"step": "step", "answer": "answer"})
-        builder.add_conditional_edges("step", _next, {"step": "step", "answer": "answer"})
         builder.add_edge("answer", END)
         return builder.compile(name=self.name)
 
-    async def _plan(self, state: PlanAndSolveState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _plan(self, state: PlanAndSolveState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
         how = f"First write a plan: at most {self.steps} short steps, one a line, with numbers. Do not solve it yet."
         said = (await desk.say(_asked(desk, how))).text
         lines = [line.strip() for line in _LINE.findall(said)] or said.strip().splitlines()
         distinct = {normal(line): line for line in lines if line.strip()}
-        return {"steps": list(distinct.values())[: self.steps]}
+        steps = list(distinct.values())[: self.steps]
+        return onward("step" if steps else "answer", {"steps": steps})
 
-    async def _step(self, state: PlanAndSolveState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _step(self, state: PlanAndSolveState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
         step = state["steps"][len(state["results"])]
         now = f"Do this step now, and only this one: {step}"
@@ -102,7 +102,9 @@ class PlanAndSolve:
         if not result:
             how = f"{now}\nSay in a sentence or two what comes of it."
             result = (await desk.say(_asked(desk, _told(state), how))).text.strip()
-        return {"results": [*state["results"], result], "seen": seen}
+        results = [*state["results"], result]
+        more = len(results) < len(state["steps"])
+        return onward("step" if more else "answer", {"results": results, "seen": seen})
 
     async def _answer(self, state: PlanAndSolveState, runtime: Runtime[Desk]) -> dict[str, Any]:
         desk = runtime.context
@@ -135,7 +137,3 @@ async def _used(desk: Desk, action: dict[str, Any], seen: list[Seen]) -> tuple[s
             return f"{tool} did not work: {error}", seen
         seen = [*seen, known]
     return f"{tool}: {json.dumps(known.value, ensure_ascii=False)[:_LOOK]}", seen
-
-
-def _next(state: PlanAndSolveState) -> str:
-    return "step" if len(state["results"]) < len(state["steps"]) else "answer"

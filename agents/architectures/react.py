@@ -17,11 +17,12 @@ from ..model import Message
 from .actions import FINISH, action_schema, offer
 from .answers import opening, spoken
 from .architecture import Concluded, Seen
-from .flow import at_least_one, walk
+from .flow import at_least_one, onward, walk
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
     from ..agent import Agent
     from ..desk import Desk
@@ -107,18 +108,17 @@ class React:
         from ..desk import Desk
 
         builder = StateGraph(ReactState, context_schema=Desk)
-        builder.add_node("decide", self._decide)
+        builder.add_node("decide", self._decide, destinations=("act", "answer", END))
         builder.add_node("act", self._act)
         builder.add_node("answer", self._answer)
         builder.add_edge(START, "decide")
-        builder.add_conditional_edges("decide", self._next, {"act": "act", "answer": "answer", "end": END})
         builder.add_edge("act", "decide")
         builder.add_edge("answer", END)
         return builder.compile(name=self.name)
 
-    async def _decide(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _decide(self, state: ReactState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
-        finish = {"action": {"tool": FINISH}}
+        finish = onward("answer" if state["writes"] else "end", {"action": {"tool": FINISH}})
         if not state["schema"]:
             return finish
         if state["again"] >= _PATIENCE:
@@ -128,13 +128,9 @@ class React:
             await desk.ctx.note(f"{desk.agent.role} stopped after {state['turns']} turns.")
             return finish
         reply = await desk.say(state["messages"], max_tokens=_ACTION_TOKENS, schema=state["schema"])
-        said = [*state["messages"], Message("assistant", reply.text)]
-        return {"action": json.loads(reply.text), "messages": said, "turns": state["turns"] + 1}
-
-    def _next(self, state: ReactState) -> str:
-        if state["action"].get("tool") != FINISH:
-            return "act"
-        return "answer" if state["writes"] else "end"
+        action, said = json.loads(reply.text), [*state["messages"], Message("assistant", reply.text)]
+        to = "act" if action["tool"] != FINISH else "answer" if state["writes"] else "end"
+        return onward(to, {"action": action, "messages": said, "turns": state["turns"] + 1})
 
     async def _act(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
         name, arguments = state["action"]["tool"], state["action"].get("args", {})

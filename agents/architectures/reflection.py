@@ -15,11 +15,12 @@ from ...tools.text import normal
 from ..model import Message
 from .answers import HOW, final, opening, show
 from .architecture import Concluded
-from .flow import at_least_one, walk
+from .flow import at_least_one, onward, walk
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
     from ..agent import Agent
     from ..desk import Desk
@@ -36,7 +37,6 @@ class ReflectionState(TypedDict):
 
     drafts: list[str]
     critiques: list[str]
-    over: bool
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Reflection:
 
     async def conclude(self, desk: Desk) -> Concluded:
         """The answer of the last draft."""
-        first: ReflectionState = {"drafts": [], "critiques": [], "over": False}
+        first: ReflectionState = {"drafts": [], "critiques": []}
         last = await walk(self._graph, first, desk, nodes=1 + 2 * self.rounds)
         answer = final(last["drafts"][-1])
         show(desk, answer)
@@ -73,36 +73,30 @@ class Reflection:
 
         builder = StateGraph(ReflectionState, context_schema=Desk)
         builder.add_node("draft", self._draft)
-        builder.add_node("critique", self._critique)
-        builder.add_node("revise", self._revise)
+        builder.add_node("critique", self._critique, destinations=("revise", END))
+        builder.add_node("revise", self._revise, destinations=("critique", END))
         builder.add_edge(START, "draft")
         builder.add_edge("draft", "critique")
-        builder.add_conditional_edges("critique", _ends, {"revise": "revise", "end": END})
-        builder.add_conditional_edges("revise", _ends, {"revise": "critique", "end": END})
         return builder.compile(name=self.name)
 
     async def _draft(self, state: ReflectionState, runtime: Runtime[Desk]) -> dict[str, Any]:
         desk = runtime.context
         return {"drafts": [(await desk.say(opening(desk, HOW))).text]}
 
-    async def _critique(self, state: ReflectionState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _critique(self, state: ReflectionState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
         asked = opening(desk, f"Draft:\n{state['drafts'][-1].strip()}", _CRITIQUE)
         text = (await desk.say(asked)).text
         over = _RIGHT.search(text) is not None or _known(text, state["critiques"])
-        return {"critiques": [*state["critiques"], text], "over": over}
+        return onward("end" if over else "revise", {"critiques": [*state["critiques"], text]})
 
-    async def _revise(self, state: ReflectionState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _revise(self, state: ReflectionState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
         wrong = f"A reader says of this: {state['critiques'][-1].strip()}\n\nWrite it again, with that mended. {HOW}"
         asked = [*opening(desk, HOW), Message("assistant", state["drafts"][-1]), Message("user", wrong)]
         text = (await desk.say(asked)).text
         over = len(state["critiques"]) >= self.rounds or _known(text, state["drafts"])
-        return {"drafts": [*state["drafts"], text], "over": over}
-
-
-def _ends(state: ReflectionState) -> str:
-    return "end" if state["over"] else "revise"
+        return onward("end" if over else "critique", {"drafts": [*state["drafts"], text]})
 
 
 def _known(text: str, before: list[str]) -> bool:

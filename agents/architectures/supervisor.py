@@ -17,12 +17,13 @@ from ..model import Message
 from .actions import closed
 from .answers import opening, spoken
 from .architecture import Concluded, Seen
-from .flow import at_least_one, walk
+from .flow import at_least_one, onward, walk
 from .team import CallsUsedUp, CountedDesk, colleagues_of, handed
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
     from ..agent import Agent
     from ..desk import Desk
@@ -101,34 +102,30 @@ class Supervisor:
         from langgraph.graph import END, START, StateGraph
 
         builder = StateGraph(SupervisorState, context_schema=CountedDesk)
-        builder.add_node("decide", self._decide)
+        builder.add_node("decide", self._decide, destinations=("delegate", "answer"))
         builder.add_node("delegate", self._delegate)
         builder.add_node("answer", self._answer)
         builder.add_edge(START, "decide")
-        builder.add_conditional_edges("decide", _next, {"delegate": "delegate", "answer": "answer"})
         builder.add_edge("delegate", "decide")
         builder.add_edge("answer", END)
         return builder.compile(name=self.name)
 
-    async def _decide(self, state: SupervisorState, runtime: Runtime[CountedDesk]) -> dict[str, Any]:
+    async def _decide(self, state: SupervisorState, runtime: Runtime[CountedDesk]) -> Command[Any]:
         desk = runtime.context
         if state["again"] >= _PATIENCE or state["decided"] >= self.rounds:
             await desk.ctx.note(f"{desk.agent.role} was stopped after {state['decided']} decisions.")
-            return {"piece": {}}
+            return onward("answer", {})
         team = [one.role for one in colleagues_of(desk)]
         piece = closed({"colleague": {"enum": team}, "instruction": {"type": "string", "maxLength": 400}})
         schema = {"anyOf": [piece, closed({"finish": {"const": True}})]} if state["given"] else piece
         try:
             reply = await desk.say(state["messages"], max_tokens=_CHOICE_TOKENS, schema=schema)
         except CallsUsedUp:
-            return {"piece": {}}
+            return onward("answer", {})
         chosen = json.loads(reply.text)
         said = [*state["messages"], Message("assistant", reply.text)]
-        return {
-            "piece": chosen if "colleague" in chosen else {},
-            "messages": said,
-            "decided": state["decided"] + 1,
-        }
+        changed = {"piece": chosen, "messages": said, "decided": state["decided"] + 1}
+        return onward("delegate" if "colleague" in chosen else "answer", changed)
 
     async def _delegate(self, state: SupervisorState, runtime: Runtime[CountedDesk]) -> dict[str, Any]:
         desk, piece, messages = runtime.context, state["piece"], state["messages"]
@@ -149,7 +146,3 @@ class Supervisor:
     async def _answer(self, state: SupervisorState, runtime: Runtime[CountedDesk]) -> dict[str, Any]:
         asked = [*state["messages"], Message("user", _CLOSE)]
         return {"answer": await spoken(runtime.context.plain, asked)}
-
-
-def _next(state: SupervisorState) -> str:
-    return "delegate" if state["piece"] else "answer"

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from ...tools.text import normal
 from .answers import HOW, answered, final, has_answer, opening, show
 from .architecture import Concluded
-from .flow import at_least_one, side_by_side, walk
+from .flow import at_least_one, onward, side_by_side, walk
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
     from ..agent import Agent
     from ..desk import Desk
@@ -96,11 +97,10 @@ class TreeOfThoughts:
 
         builder = StateGraph(TreeOfThoughtsState, context_schema=Desk)
         builder.add_node("think", self._think)
-        builder.add_node("judge", self._judge)
+        builder.add_node("judge", self._judge, destinations=("think", "answer"))
         builder.add_node("answer", self._answer)
         builder.add_edge(START, "think")
         builder.add_edge("think", "judge")
-        builder.add_conditional_edges("judge", self._next, {"think": "think", "answer": "answer"})
         builder.add_edge("answer", END)
         return builder.compile(name=self.name)
 
@@ -122,7 +122,7 @@ class TreeOfThoughts:
                 fresh.setdefault(normal(grown.told), grown)
         return {"fresh": list(fresh.values()), "level": state["level"] + 1}
 
-    async def _judge(self, state: TreeOfThoughtsState, runtime: Runtime[Desk]) -> dict[str, Any]:
+    async def _judge(self, state: TreeOfThoughtsState, runtime: Runtime[Desk]) -> Command[Any]:
         desk = runtime.context
         replies = await side_by_side(
             desk.say(opening(desk, line.told, _JUDGE), choices=WORTHS) for line in state["fresh"]
@@ -132,14 +132,10 @@ class TreeOfThoughts:
             for line, reply in zip(state["fresh"], replies, strict=True)
         ]
         found = [line for line in state["lines"] if line.ended] + judged
-        best = sorted(found, key=lambda line: -line.worth)[: self.breadth]
-        return {"lines": best or state["lines"], "fresh": judged}
-
-    def _next(self, state: TreeOfThoughtsState) -> str:
-        best = state["lines"][0]
-        over = state["level"] >= self.depth or not state["fresh"]
-        over = over or (best.ended and best.worth == len(WORTHS) - 1)
-        return "answer" if over or all(line.ended for line in state["lines"]) else "think"
+        lines = sorted(found, key=lambda line: -line.worth)[: self.breadth] or state["lines"]
+        sure = lines[0].ended and lines[0].worth == len(WORTHS) - 1
+        over = sure or not judged or state["level"] >= self.depth or all(line.ended for line in lines)
+        return onward("answer" if over else "think", {"lines": lines, "fresh": []})
 
     async def _answer(self, state: TreeOfThoughtsState, runtime: Runtime[Desk]) -> dict[str, Any]:
         desk, best = runtime.context, state["lines"][0]
