@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..agent import Agent
-from ..desk import Desk
+from ..desk import Desk, tools_at
 from ..model import ModelReply
+from ..working.delegation import Waiting
+from ..working.shift import Shift
 from . import architecture_of
 from .architecture import Concluded
 
@@ -70,17 +72,19 @@ async def handed(desk: Desk, role: str, instruction: str, results: Sequence[str]
 
     colleague = desk.crew.agent(role)
     others = tuple(one for one in desk.crew.agents if one.role != desk.agent.role)
+    crew = desk.crew.among(others)
+    waiting = (*desk.waiting, Waiting(desk.agent.role, instruction, role))
     own = replace(
         desk,
         agent=colleague,
-        crew=replace(desk.crew, agents=others, tasks=(), manager=None)
-        if others != desk.crew.agents
-        else desk.crew,
+        crew=crew,
         task=desk.task.model_copy(
             update={"description": instruction, "expected_output": "", "agent": role, "tool": None}
         ),
-        brief=replace(desk.brief, history=(), written=[*desk.brief.written, *results]),
-        toolset=desk.crew.tools_of(colleague),
+        brief=replace(desk.brief, history=(), written=[*desk.brief.written, *results], refusal=None),
+        toolset=tools_at(colleague, crew, waiting),
+        waiting=waiting,
+        had=(),
     )
     way = architecture_of(colleague, own)
     if isinstance(way, Supervisor):
@@ -90,4 +94,4 @@ async def handed(desk: Desk, role: str, instruction: str, results: Sequence[str]
             if alone
             else replace(way, depth=min(way.depth, depth - 1))
         )
-    return await way.conclude(own)
+    return await Shift(own, architecture=way, asked=True).concluded()

@@ -14,8 +14,8 @@ from ...tools.text import tokens
 from .desk_tool import DeskTool, desk_tool
 
 if TYPE_CHECKING:
-    from ...runtime.graph import TaskResult
     from ..agent import Agent
+    from ..architectures.architecture import Concluded
     from ..crew import Crew
     from ..desk import Desk
 
@@ -87,7 +87,7 @@ async def _ask(desk: Desk, given: dict[str, Any]) -> str:
     return (await asked(desk, given["colleague"], given["question"])).text
 
 
-async def asked(desk: Desk, colleague: str, question: str) -> TaskResult:
+async def asked(desk: Desk, colleague: str, question: str) -> Concluded:
     """What a colleague comes to who is asked from this desk. All its steps are the task's.
 
     Raises:
@@ -100,7 +100,7 @@ async def asked(desk: Desk, colleague: str, question: str) -> TaskResult:
     said = question if len(question) <= _SHOWN else question[: _SHOWN - 1] + "…"
     await desk.ctx.note(f"{desk.agent.role} asks {colleague}: {said}")
     whole = f"The {desk.agent.role} asks you this, who works on: {desk.brief.request}"
-    return await Shift(desk.beside(colleague, question, whole, waiting=waiting), asked=True).work()
+    return await Shift(desk.beside(colleague, question, whole, waiting=waiting), asked=True).concluded()
 
 
 def refuse_circle(desk: Desk, colleague: str, question: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from ...runtime.errors import ToolError
 from ...runtime.graph import TaskResult
 from ...tools.tool import Tool
 from ...tools.values import Stated
@@ -41,6 +42,7 @@ class Shift:
     architecture: Architecture | None = None
     asked: bool = False
     _evidence: dict[str, None] = field(default_factory=dict, init=False)
+    _seen: list[Seen] = field(default_factory=list, init=False)
 
     async def work(self) -> TaskResult:
         """The result that all guardrails let pass, with the evidence of every attempt at it.
@@ -68,9 +70,18 @@ class Shift:
             desk = replace(desk, brief=replace(desk.brief, refusal=refusal))
 
     async def concluded(self) -> Concluded:
-        """The same, as an architecture gives it: for one that has a colleague work on a piece of its own."""
-        result = await self.work()
-        return Concluded(result.text, value=None if result.value == result.text else result.value)
+        """The same, for a colleague who waits for it: as an architecture gives it, with what was seen on the way.
+
+        Raises:
+            ToolError: a guardrail refuses it; the colleague can go on without.
+            EngineError, ModelError: what it needed could not be had.
+        """
+        try:
+            result = await self.work()
+        except OutputRefused as error:
+            raise ToolError(str(error)) from error
+        value = None if result.value == result.text else result.value
+        return Concluded(result.text, tuple(self._seen), value)
 
     def _whole(self, result: TaskResult, place: int) -> TaskResult:
         """The result with its evidence; where a colleague waits for it, that stands in the colleague's result."""
@@ -97,6 +108,7 @@ class Shift:
                 await desk.ctx.note(f"{desk.agent.role} hands the task to {signal.colleague}{why}")
                 desk = desk.handed_to(signal.colleague, signal.why)
                 continue
+            self._seen.extend(found.seen)
             self._evidence.update(dict.fromkeys(lines_of(found.seen, desk)))
             return desk, await shaped(found, desk)
 
