@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 UNTOLD = 8192
 """Tokens that a model is thought to read where its engine does not tell."""
-SHORT = 320
-"""Tokens of history, by estimate, that every model has room for: no engine is asked, or started, because of them."""
+SHORT = 1200
+"""Bytes of history that every model has room for: no engine is asked, or started, because of them."""
 
 _KEPT = 64
 _KEPT_MESSAGES = 50_000
@@ -37,10 +37,15 @@ Summarise = Callable[[str, str, "Talk", int, int, int], Awaitable[tuple[str, str
 
 
 class Heard(NamedTuple):
-    """What a run is begun with: the history as its options keep it, and the messages that this is."""
+    """What a run is begun with: the history as its options keep it, and the messages that this stands for."""
 
     entries: list[dict[str, Any]]
-    messages: list[Message]
+    said: list[dict[str, Any]]
+
+    @property
+    def messages(self) -> list[Message]:
+        """What models are told."""
+        return [Message(role_of(one["role"]), one["content"]) for one in self.said]
 
 
 class Conversations:
@@ -64,7 +69,7 @@ class Conversations:
             NotFound: there is no such conversation.
         """
         talk = await self._talk(thread_id)
-        if talk.size <= SHORT:
+        if talk.bytes <= SHORT:
             return _all(talk)
         from ..agents.threads.compaction import Room, compact, fits, summarised_until
 
@@ -187,7 +192,7 @@ def _all(talk: Talk) -> Heard:
     if not talk.messages:
         return Heard([], [])
     entries = [{"messages": [talk.messages[0].number, talk.last]}]
-    return Heard(entries, [Message(role_of(one.role), one.content) for one in talk.messages])
+    return Heard(entries, [{"role": one.role, "content": one.content} for one in talk.messages])
 
 
 def _of(talk: Talk, entries: list[dict[str, Any]]) -> Heard:
@@ -195,7 +200,7 @@ def _of(talk: Talk, entries: list[dict[str, Any]]) -> Heard:
     summaries = {talk.summary.number: talk.summary} if talk.summary is not None else {}
     messages = {one.number: one for one in talk.messages}
     history: Any = filled({"history": list[JsonValue](entries)}, messages, summaries)["history"]
-    return Heard(entries, [Message(role_of(one["role"]), one["content"]) for one in history])
+    return Heard(entries, history)
 
 
 def role_of(role: str) -> Any:

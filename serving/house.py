@@ -34,6 +34,8 @@ from .planning import services_for
 from .settings import Settings
 from .tenants import TenantBudget, Tenants, read_tenants
 
+__all__ = ["House", "Outcome", "redactor_of", "replay_over"]
+
 if TYPE_CHECKING:
     from ..runtime.past.bisect import Culprit
     from .engines.progress import Progress
@@ -159,10 +161,17 @@ class House(Archive):
             NotFound: there is no such thread.
             StoreError: there is a run with this `run_id` already.
         """
-        given = {"planner": planner, "budget": budget or Budget(), "crew_path": crew_path, "tenant": tenant}
-        text = checked_request(request)
         journal, _ = await self._entered(
-            crew, text, thread_id=thread_id, history=history, claim=claim, run_id=run_id, **given
+            crew,
+            checked_request(request),
+            thread_id=thread_id,
+            history=history,
+            budget=budget or Budget(),
+            planner=planner,
+            crew_path=crew_path,
+            tenant=tenant,
+            claim=claim,
+            run_id=run_id,
         )
         return journal
 
@@ -180,12 +189,13 @@ class House(Archive):
     ) -> tuple[Journal, Sequence[Message]]:
         """A run that is written down, and what it hears of what was said before."""
         entries: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in history]
+        more: dict[str, Any] = {"thread_id": thread_id, "tenant": tenant, **given}
         if thread_id is not None:
-            entries, history = await self._conversations.heard(thread_id, text, crew, planner, tenant)
+            heard = await self._conversations.heard(thread_id, text, crew, planner, tenant)
+            entries, history, more["heard"] = heard.entries, heard.messages, heard.said
         options: dict[str, Any] = {"planner": planner, "budget": asdict(budget), "history": entries}
-        text = self._redactor.text(text)
-        more = {"options": options, "thread_id": thread_id, "tenant": tenant, **given}
-        return await self.store.create_run(crew.name, text, **more), history
+        journal = await self.store.create_run(crew.name, self._redactor.text(text), options=options, **more)
+        return journal, history
 
     def turn(self, thread_id: str | None) -> AbstractAsyncContextManager[None]:
         """Alone in a conversation, for those who `enter` a request and see to its end themselves."""

@@ -45,9 +45,8 @@ class Talk:
     def __init__(self) -> None:
         self.messages: list[ThreadMessage] = []
         self.summary: ThreadSummary | None = None
-        self.sizes: list[int] = []
-        """Tokens of each message, estimated."""
-        self.size = 0
+        self.bytes = 0
+        self._sizes: list[int] = []
         self._pieces: list[Piece] = []
         self._indexed = 0
         self._holders: defaultdict[str, list[int]] = defaultdict(list)
@@ -66,8 +65,18 @@ class Talk:
     def add(self, messages: Sequence[ThreadMessage]) -> None:
         """Messages that come behind those it has."""
         self.messages += messages
-        self.sizes += (sizes := [in_message(one.content) for one in messages])
-        self.size += sum(sizes)
+        self.bytes += sum(len(one.content.encode("utf-8", "replace")) for one in messages)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Tokens of each message, estimated."""
+        self._sizes += [in_message(one.content) for one in self.messages[len(self._sizes) :]]
+        return self._sizes
+
+    @property
+    def size(self) -> int:
+        """Tokens of all messages."""
+        return sum(self.sizes)
 
     def place(self, number: int) -> int:
         """The place of the first message that is numbered so or later."""

@@ -63,10 +63,12 @@ class Store(Protocol):
         tenant: str = "",
         parent: str | None = None,
         claim: bool = True,
+        heard: Sequence[Mapping[str, JsonValue]] = (),
     ) -> Journal:
         """Begin a run, claimed by this process, with an id of its own (or `run_id`).
 
-        With ``claim=False`` nobody carries it out yet; close its journal and let another process open it.
+        With ``claim=False`` nobody carries it out yet; close its journal and let another process open it. `heard` are the
+        messages that the `history` of its options stands for: they are not kept again with each model call.
 
         Raises:
             StoreError: there is a run with this `run_id` already.

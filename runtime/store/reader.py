@@ -13,6 +13,8 @@ from .rows import check, filled, holds_large, opened
 from .seal import Seal
 from .sql.database import Database
 from .sql.statements import BLOBS, CHILDREN, LINE, ROWS, USED_ELSEWHERE, Line
+from .threads.quoting import Quoting, holds_mark, is_own
+from .threads.threads import Threads
 
 
 class Story(NamedTuple):
@@ -26,9 +28,10 @@ class Story(NamedTuple):
 class Reader:
     """Reads one database. SQLModel is loaded only where more than one whole run is asked for."""
 
-    def __init__(self, database: Database, seal: Seal) -> None:
+    def __init__(self, database: Database, seal: Seal, threads: Threads) -> None:
         self._database = database
         self._seal = seal
+        self._threads = threads
 
     async def line(self, which: str) -> Line:
         """The line of a run: by its id, a unique beginning of one, or ``last``. Raises `NotFound`."""
@@ -105,6 +108,10 @@ class Reader:
             return record_of(line, self._seal, living=await self._database.living(owners))
         return (await self.records([line]))[0]
 
+    async def whole(self, line: Line, *, own: bool = False) -> RunRecord:
+        """The same, with the messages that its history stands for. Raises `StoreError`: they are gone."""
+        return await self._threads.whole(await self.record(line, own=own))
+
     async def children(self, run_id: str) -> list[Line]:
         """The lines of the runs that carry tasks of this one, in the order they were begun."""
         return [Line._make(found) for found in await self._database.fetch(CHILDREN, (run_id,))]
@@ -114,9 +121,11 @@ class Reader:
         found = await self._database.fetch(ROWS, (line.number,))
         seal = self._seal
         rows = await asyncio.to_thread(opened, found, seal)
-        if holds_large(rows):
-            kept = dict(await self._database.fetch(BLOBS, (line.number,)))
-            rows = await asyncio.to_thread(filled, rows, kept, seal)
+        kept = dict(await self._database.fetch(BLOBS, (line.number,))) if holds_large(rows) else {}
+        short = holds_mark(rows) or any(map(is_own, kept))
+        if kept or short:
+            quoting = Quoting.of((await self.whole(line)).options) if short else None
+            rows = await asyncio.to_thread(filled, rows, kept, seal, quoting)
         await asyncio.to_thread(check, line.id, rows, line.head, seal)
         return rows
 

@@ -11,6 +11,7 @@ from ..errors import JournalTampered
 from ..events import Event
 from ..journalling.row import EventRow, Large, check_links, decode, large_parts
 from .seal import Seal
+from .threads.quoting import Quoting, is_own, plain_digest
 
 _OWN = frozenset(
     {
@@ -46,12 +47,23 @@ def holds_large(rows: Iterable[EventRow]) -> bool:
     return any(large_parts(row) for row in rows)
 
 
-def filled(rows: Iterable[EventRow], blobs: Mapping[str, str], seal: Seal) -> list[EventRow]:
-    """The rows with their large values, from those that the database keeps."""
+def filled(
+    rows: Iterable[EventRow], blobs: Mapping[str, str], seal: Seal, quoting: Quoting | None = None
+) -> list[EventRow]:
+    """The rows with their large values, from those that the database keeps, as they were journalled."""
+    texts: dict[str, str] = {}
+    for digest, kept in blobs.items():
+        text = seal.open(kept)
+        own = quoting is not None and is_own(digest)
+        texts[plain_digest(digest)] = quoting.restored_large(text) if own and quoting is not None else text
     whole: list[EventRow] = []
     for row in rows:
+        if quoting is not None:
+            row = quoting.restored(row)
         if parts := large_parts(row):
-            large = [Large(name, digest, _large(blobs, digest, seal)) for name, digest in parts.items()]
+            large = [
+                Large(name, digest, texts.get(seal.digest(digest), "null")) for name, digest in parts.items()
+            ]
             row = row._replace(large=tuple(large))
         whole.append(row)
     return whole
@@ -94,8 +106,3 @@ def merged(own: Iterable[EventRow], elsewhere: Iterable[list[EventRow]]) -> list
 
 def _place(entry: tuple[float, int, int, EventRow]) -> tuple[float, int, int]:
     return entry[:3]
-
-
-def _large(blobs: Mapping[str, str], digest: str, seal: Seal) -> str:
-    kept = blobs.get(seal.digest(digest))
-    return "null" if kept is None else seal.open(kept)

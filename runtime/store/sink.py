@@ -14,6 +14,7 @@ from .rows import rest_mark
 from .seal import Seal
 from .sql.database import Database, Lane, Statement, Unit, Written, write
 from .sql.statements import ANSWERS, APPEND, BLOB, BLOB_REF, CLAIM_FREE, GO_ON, RELEASE, REST, REST_UNCLAIMED
+from .threads.quoting import Quoting, own_digest
 
 if TYPE_CHECKING:
     from ..journalling.journal import Journal
@@ -27,9 +28,12 @@ _RESTING = {
 
 
 class RunSink:
-    """The sink of one run. `elsewhere` is what runs that carried its tasks had used when it was opened."""
+    """The sink of one run. `elsewhere` is what runs that carried its tasks had used when it was opened.
 
-    __slots__ = ("_at_rest", "_claimed", "_database", "_elsewhere", "_lane", "_link", "_seal")
+    With `quoting`, what the run heard of its conversation is not kept again with each of its model calls.
+    """
+
+    __slots__ = ("_at_rest", "_claimed", "_database", "_elsewhere", "_lane", "_link", "_quoting", "_seal")
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class RunSink:
         claimed: bool,
         link: bytes = b"",
         elsewhere: Cost | None = None,
+        quoting: Quoting | None = None,
     ) -> None:
         self._database = database
         self._seal = seal
@@ -47,6 +52,7 @@ class RunSink:
         self._claimed = claimed
         self._link = link
         self._elsewhere = elsewhere
+        self._quoting = quoting
         self._at_rest = False
         if claimed:
             database.lanes[lane.number] = lane
@@ -54,7 +60,9 @@ class RunSink:
     def put(self, journal: Journal, row: EventRow, event: Event, *, wait: bool) -> Awaitable[None] | None:
         """Hand over one row, at once; see `Sink`."""
         lane = self._lane
-        key, body = self._seal.close_row(row)
+        quoting = self._quoting if row.kind == "step_intended" else None
+        kept = row if quoting is None else row._replace(body=quoting.shortened(row.body))
+        key, body = self._seal.close_row(kept)
         append = Statement(APPEND, (lane.number, row.seq, row.at, row.kind, row.task_id, key, body, row.link))
         statements: tuple[Statement, ...] = (append,)
         if row.large or self._at_rest or row.kind.startswith("run_"):
@@ -106,8 +114,10 @@ class RunSink:
         self._at_rest = False
         statements.append(append)
         for part in row.large:
-            digest = self._seal.digest(part.digest)
-            statements.append(Statement(BLOB, (digest, self._seal.close(part.text))))
+            digest, text = self._seal.digest(part.digest), part.text
+            if self._quoting and (own := self._quoting.shortened_large(text)) is not None:
+                digest, text = own_digest(digest, number), own
+            statements.append(Statement(BLOB, (digest, self._seal.close(text))))
             statements.append(Statement(BLOB_REF, (number, digest)))
         if row.kind in _RESTING:
             statements.append(self._rest(journal, row, event))

@@ -27,6 +27,7 @@ from .seal import Seal
 from .sink import RunSink
 from .sql.database import Database, Holding, Lane, Refused, Statement, write
 from .sql.statements import ANSWER, ANSWERS, Line, create, drop_run
+from .threads.quoting import Quoting
 from .threads.threads import GONE, Threads
 
 _ATTEMPTS = 16
@@ -40,9 +41,9 @@ class SqlStore:
     def __init__(self, database: Database, seal: Seal) -> None:
         self.database = database
         self._seal = seal
-        self._reader = Reader(database, seal)
-        self._claims = Claims(database, self._reader)
         self._threads = Threads(database, seal)
+        self._reader = Reader(database, seal, self._threads)
+        self._claims = Claims(database, self._reader)
 
     @property
     def seal(self) -> Seal:
@@ -70,6 +71,7 @@ class SqlStore:
         tenant: str = "",
         parent: str | None = None,
         claim: bool = True,
+        heard: Sequence[Mapping[str, JsonValue]] = (),
     ) -> Journal:
         """Begin a run, claimed by this process, with an id of its own (or `run_id`)."""
         if claim:
@@ -94,7 +96,11 @@ class SqlStore:
             )
             begun = await write(self.database, create(line_of(named, self._seal, owner=owner)))
             if begun.changed:
-                sink = RunSink(self.database, self._seal, Lane(named.id, begun.value), claimed=claim)
+                lane, quoting = Lane(named.id, begun.value), Quoting.of({"history": [dict(m) for m in heard]})
+                sink = RunSink(self.database, self._seal, lane, claimed=claim, quoting=quoting)
+                if heard:
+                    whole: dict[str, JsonValue] = {**named.options, "history": [dict(m) for m in heard]}
+                    named = dataclasses.replace(named, options=whole)
                 return Journal(named.id, sink=sink, record=named, secret=self._seal.secret)
             if run_id is not None:
                 raise StoreError(
@@ -113,7 +119,7 @@ class SqlStore:
     async def _opened(self, line: Line) -> Journal:
         try:
             story = await self._reader.story(line)
-            record = await self._threads.whole(await self._reader.record(line))
+            record = await self._reader.whole(line)
         except BaseException:
             await self._claims.give_back([line])
             raise
@@ -127,6 +133,7 @@ class SqlStore:
             claimed=True,
             link=last.link if last else b"",
             elsewhere=sum(map(_cost, elsewhere), Cost()),
+            quoting=Quoting.of(record.options) if record.thread_id is not None else None,
         )
         journal = Journal(
             line.id, story.rows, elsewhere=elsewhere, sink=sink, record=record, secret=self._seal.secret
@@ -143,12 +150,12 @@ class SqlStore:
         line = await self._reader.line(which)
         story = await self._reader.story(line)
         elsewhere = [row for child in story.children for row in of_tasks(child.rows)]
-        record = await self._threads.whole(await self._reader.record(line))
+        record = await self._reader.whole(line)
         return Journal(line.id, story.rows, elsewhere=elsewhere, record=record, read_only=True)
 
     async def find_run(self, which: str) -> RunRecord:
         """The run with this id, this unique beginning of an id, or the ``last`` one."""
-        return await self._threads.whole(await self._reader.record(await self._reader.line(which)))
+        return await self._reader.whole(await self._reader.line(which))
 
     async def list_runs(
         self, limit: int = 20, *, status: RunStatus | None = None, tenant: str | None = None
@@ -257,7 +264,7 @@ class SqlStore:
             answers = [
                 (key, at, Answer.model_validate_json(self._seal.open(body))) for key, at, body in found
             ]
-            record = await self._threads.whole(await self._reader.record(part.line, own=True))
+            record = await self._reader.whole(part.line, own=True)
             return Whole(record, part.rows, answers)
 
         story = await self._reader.story(await self._reader.line(which))
