@@ -17,6 +17,12 @@ from crewgraph.serving.evaluating.record import Heading, Record, Trial
 from crewgraph.serving.evaluating.score import Observed, Score
 from crewgraph.serving.evaluating.scorers.meaning import shared_words
 
+QUIZ = {
+    "Oslo": "weather", "Spanish": "translate", "17 percent": "calculator", "Thursday": "calendar", "Anna": "mail",
+    "Rome": "weather", "48 by 119": "calculator", "dentist": "calendar", "Bob": "mail", "French": "translate",
+}  # fmt: skip
+"""The words of each question of the quiz, and its right answer."""
+
 PRICES = {"pen": 12.5, "ink": 6.0, "paper": 0.1, "glue": 3.0}
 
 

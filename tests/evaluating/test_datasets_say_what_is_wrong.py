@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_the_last_message_is_asked_and_those_before_are_history(lines: Lines) ->
     assert [said.content for said in found.history] == ["a", "b"]
 
 
-def test_the_example_is_a_dataset(request: pytest.FixtureRequest) -> None:
-    file = Path(__file__).parents[2] / "examples" / "data" / "countries_cases.jsonl"
-    assert len(read_dataset(file).cases) >= 20
+def test_the_example_is_a_dataset_and_expects_what_its_table_says() -> None:
+    folder = Path(__file__).parents[2] / "examples" / "data"
+    cases = read_dataset(folder / "countries_cases.jsonl").cases
+    with (folder / "countries.csv").open(encoding="utf-8") as lines:
+        rows = {row["name"]: row for row in csv.DictReader(lines)}
+    assert len(cases) >= 20
+    looked_up = [case for case in cases if "lookup" in case.tags]
+    assert len(looked_up) >= 8
+    for case in looked_up:
+        assert case.tools is not None
+        (call,) = case.tools.calls
+        assert call.args is not None
+        assert str(case.expected) == rows[str(call.args["row"])][str(call.args["column"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from crewgraph import Agent, Crew, Settings, Task, tool
 from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
 from crewgraph.runtime.errors import InvalidInput
 from crewgraph.runtime.events import Answer, RunResumed
+from crewgraph.runtime.reading.history import summarise as summarise_run
 from crewgraph.runtime.store import open_store
 from crewgraph.serving.evaluating.choosing import parse_wanted
 from crewgraph.serving.evaluating.dataset import Dataset, read_dataset
@@ -23,7 +25,7 @@ from crewgraph.serving.evaluating.record import Trial, read_record, writing
 from crewgraph.serving.evaluating.reporting.summary import summarise
 from crewgraph.serving.evaluating.sitting import Sitting
 
-from .conftest import Lines, Shop, price_case
+from .conftest import QUIZ, Lines, Shop, price_case
 
 CHILD = Path(__file__).with_name("killed_child.py")
 
@@ -259,8 +261,9 @@ async def test_a_line_that_was_cut_off_is_forgotten_and_a_damaged_one_is_said(
     with record.path.open("a") as file:
         file.write('{"kind": "trial", "case": "pen", "atte')
     assert read_record(record.path).trials == record.trials
-    _, again = await sitting.evaluate(shop.crew, "")
-    assert again == trials
+    again, both = await replace(sitting, repeat=2).evaluate(shop.crew, "")
+    assert [trial for trial in both if trial.attempt == 0] == trials
+    assert len(again.trials) == 8
     record.path.write_text(record.path.read_text() + "{}\n")
     with pytest.raises(InvalidInput, match="damaged in line"):
         read_record(record.path)
@@ -275,11 +278,28 @@ async def test_where_the_database_is_encrypted_the_record_holds_no_words(
     record, trials = await Sitting(locked, prices, planner="rules", client=model).evaluate(shop.crew, "")
     assert [trial.passed for trial in trials] == [True, False, True, True]
     text = record.path.read_text()
-    assert "locked" not in text
+    assert not any(word in text for word in ("locked", "precision", "missing"))
     assert "price of" not in text
     assert "12.5" not in text
 
 
-async def test_no_case_helps_another_unless_they_may(sitting: Sitting, shop: Shop) -> None:
-    await sitting.evaluate(shop.crew, "")
-    assert not (sitting.settings.home / "plans").exists()
+@pytest.mark.parametrize("learn", [False, True])
+async def test_no_case_helps_another_unless_they_may(
+    settings: Settings, shop: Shop, lines: Lines, learn: bool
+) -> None:
+    def reply(request: Any) -> str:
+        if request.choices:
+            return next(name for part, name in QUIZ.items() if part in request.messages[-1].content)
+        plan = {"tasks": [{"tool": "price", "args": {"item": "ink"}}]}
+        return json.dumps(plan) if request.schema else "The ink price is 6 EUR."
+
+    asked = (
+        "Look up the price of ink, then plan a purchase.",
+        "Look up the price of paper, then plan a purchase.",
+    )
+    dataset = read_dataset(lines(*({"input": text} for text in asked)))
+    client = ScriptedModel(reply)
+    await Sitting(settings, dataset, client=client, learn=learn).evaluate(shop.crew, "")
+    async with open_store(settings.database) as store:
+        plans = [summarise_run(await store.events(run.id)).strategy for run in await store.list_runs()]
+    assert ("recalled" in plans) is learn

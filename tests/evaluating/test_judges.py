@@ -15,12 +15,7 @@ from crewgraph.serving.evaluating.record import writing
 from crewgraph.serving.evaluating.reporting.summary import summarise
 from crewgraph.serving.evaluating.sitting import Sitting
 
-from .conftest import Lines, Shop, polite
-
-QUIZ = {
-    "Oslo": "weather", "Spanish": "translate", "17 percent": "calculator", "Thursday": "calendar", "Anna": "mail",
-    "Rome": "weather", "48 by 119": "calculator", "dentist": "calendar", "Bob": "mail", "French": "translate",
-}  # fmt: skip
+from .conftest import QUIZ, Lines, Shop, polite
 
 
 def judge(meets: str, fails: str) -> ScriptedModel:
