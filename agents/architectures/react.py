@@ -1,4 +1,4 @@
-"""ReAct: decide on an action, act, look, and again, until the agent finishes; then it writes.
+"""ReAct: in each turn the agent decides on an action, acts and looks, until it finishes; then it writes.
 
 After Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models" (2022). The action is chosen under a
 JSON schema of the agent's tools, because small models cannot call tools natively; wrong arguments come back to
@@ -36,11 +36,10 @@ _CLOSE = "That is all you can look up. Answer the request now, in plain words, f
 
 
 class ReactState(TypedDict):
-    """What flows through the graph: the conversation, the action just chosen, what was done and seen, turns taken."""
+    """What flows through the graph: the conversation, what was done and seen, turns taken, what is to be written."""
 
     messages: list[Message]
     schema: dict[str, Any]
-    action: dict[str, Any]
     done: list[dict[str, Any]]
     seen: list[Seen]
     turns: int
@@ -55,11 +54,6 @@ class React:
 
     turns: int | None = None
     name: ClassVar[str] = "react"
-
-    if not TYPE_CHECKING:  # callers that have an agent and no desk yet
-
-        def __new__(cls, *given: Any, **named: Any) -> Any:  # noqa: D102 - not for people
-            return _Deskless(*given) if len(given) > 1 else super().__new__(cls)
 
     def __post_init__(self) -> None:
         if self.turns is not None:
@@ -88,7 +82,6 @@ class React:
         first: ReactState = {
             "messages": opening(desk, shared=shared),
             "schema": schema,
-            "action": {},
             "done": [],
             "seen": [],
             "turns": 0,
@@ -96,7 +89,7 @@ class React:
             "writes": writes,
             "answer": "",
         }
-        return await walk(self._graph, first, desk, nodes=2 * self._turns(desk.agent) + 3)
+        return await walk(self._graph, first, desk, nodes=self._turns(desk.agent) + 2)
 
     def _turns(self, agent: Agent) -> int:
         return agent.max_turns if self.turns is None else self.turns
@@ -108,43 +101,30 @@ class React:
         from ..desk import Desk
 
         builder = StateGraph(ReactState, context_schema=Desk)
-        builder.add_node("decide", self._decide, destinations=("act", "answer", END))
-        builder.add_node("act", self._act)
+        builder.add_node("turn", self._turn, destinations=("turn", "answer", END))
         builder.add_node("answer", self._answer)
-        builder.add_edge(START, "decide")
-        builder.add_edge("act", "decide")
+        builder.add_edge(START, "turn")
         builder.add_edge("answer", END)
         return builder.compile(name=self.name)
 
-    async def _decide(self, state: ReactState, runtime: Runtime[Desk]) -> Command[Any]:
-        desk = runtime.context
-        finish = onward("answer" if state["writes"] else "end", {"action": {"tool": FINISH}})
+    async def _turn(self, state: ReactState, runtime: Runtime[Desk]) -> Command[Any]:
+        desk, over = runtime.context, "answer" if state["writes"] else "end"
         if not state["schema"]:
-            return finish
-        if state["again"] >= _PATIENCE:
-            await desk.ctx.note(f"{desk.agent.role} was stopped: it chose the same action again and again.")
-            return finish
-        if state["turns"] >= self._turns(desk.agent):
-            await desk.ctx.note(f"{desk.agent.role} stopped after {state['turns']} turns.")
-            return finish
+            return onward(over, {})
         reply = await desk.say(state["messages"], max_tokens=_ACTION_TOKENS, schema=state["schema"])
-        action, said = json.loads(reply.text), [*state["messages"], Message("assistant", reply.text)]
-        to = "act" if action["tool"] != FINISH else "answer" if state["writes"] else "end"
-        return onward(to, {"action": action, "messages": said, "turns": state["turns"] + 1})
-
-    async def _act(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
-        name, arguments = state["action"]["tool"], state["action"].get("args", {})
-        if state["action"] in state["done"]:
-            return {"messages": [*state["messages"], Message("user", _AGAIN)], "again": state["again"] + 1}
-        changed: dict[str, Any] = {"done": [*state["done"], state["action"]], "again": 0}
-        try:
-            value = await runtime.context.call(name, arguments)
-        except ToolError as error:
-            look = f"That did not work: {error}"
+        action, messages = json.loads(reply.text), [*state["messages"], Message("assistant", reply.text)]
+        turns = state["turns"] + 1
+        if action["tool"] == FINISH:
+            return onward(over, {"messages": messages, "turns": turns})
+        look, changed = await _acted(desk, action, state)
+        messages.append(Message("user", look))
+        if changed["again"] >= _PATIENCE:
+            await desk.ctx.note(f"{desk.agent.role} was stopped: it chose the same action again and again.")
+        elif turns >= self._turns(desk.agent):
+            await desk.ctx.note(f"{desk.agent.role} stopped after {turns} turns.")
         else:
-            look = f"Result: {json.dumps(value, ensure_ascii=False)[:_LOOK]}"
-            changed["seen"] = [*state["seen"], Seen(name, arguments, value)]
-        return {**changed, "messages": [*state["messages"], Message("user", look)]}
+            over = "turn"
+        return onward(over, {**changed, "messages": messages, "turns": turns})
 
     async def _answer(self, state: ReactState, runtime: Runtime[Desk]) -> dict[str, Any]:
         asked = state["messages"]
@@ -156,16 +136,14 @@ class React:
         return {"answer": await spoken(runtime.context, asked)}
 
 
-@dataclass(frozen=True)
-class _Deskless:
-    agent: Any
-    toolset: Any
-    client: Any
-    ctx: Any
-
-    async def run(self, task: Any, brief: Any) -> list[tuple[str, Any]]:
-        from ..crew import Crew
-        from ..desk import Desk
-
-        desk = Desk(self.agent, Crew([self.agent]), self.client, self.ctx, task, brief, self.toolset)
-        return [(seen.tool, seen.value) for seen in await React().gather(desk)]
+async def _acted(desk: Desk, action: dict[str, Any], state: ReactState) -> tuple[str, dict[str, Any]]:
+    """What the model is shown of its action, and what that changes. The same is not done a second time."""
+    if action in state["done"]:
+        return _AGAIN, {"again": state["again"] + 1}
+    changed: dict[str, Any] = {"done": [*state["done"], action], "again": 0}
+    try:
+        value = await desk.call(action["tool"], action["args"])
+    except ToolError as error:
+        return f"That did not work: {error}", changed
+    seen = [*state["seen"], Seen(action["tool"], action["args"], value)]
+    return f"Result: {json.dumps(value, ensure_ascii=False)[:_LOOK]}", {**changed, "seen": seen}

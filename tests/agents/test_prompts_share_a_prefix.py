@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crewgraph import Agent, Crew, tool
 from crewgraph.agents.architectures.react import React
+from crewgraph.agents.desk import Desk
 from crewgraph.agents.calls import hints_of
 from crewgraph.agents.model import Hints, Message, ModelRequest
 from crewgraph.agents.testing import ScriptedModel
@@ -60,7 +61,8 @@ async def test_reasoning_agents_share_the_briefing_and_the_crew_s_tools(ctx: Run
     crew = crew_of(greet)
     model = ScriptedModel(lambda _: '{"tool": "finish"}')
     for agent in crew.agents[:2]:
-        await React(agent, crew.tools_of(agent), model, ctx).run(TASK, Brief("greet Bob", "en"))
+        desk = Desk(agent, crew, model, ctx, TASK, Brief("greet Bob", "en"), crew.tools_of(agent))
+        await React().gather(desk)
     first, second = (request.messages[0].content for request in model.requests)
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
     shared = "".join(one for one, _ in alike)

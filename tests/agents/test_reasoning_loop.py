@@ -129,8 +129,8 @@ def test_an_action_is_one_tool_with_its_arguments_or_the_end(at: At) -> None:
 def test_it_can_be_drawn() -> None:
     drawn = React().graph().get_graph().draw_mermaid()
     assert "graph TD" in drawn
-    assert "decide" in drawn
-    assert "act --> decide" in drawn
+    assert "turn -.-> answer" in drawn
+    assert "turn -.-> turn" in drawn
 
 
 async def test_a_trusted_model_gathers_and_then_writes_from_what_it_found(
