@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...runtime.errors import CrewgraphError, RunWaiting, StepInDoubt, StoreError
 from ...runtime.events import Noted, RunCancelled, RunErred
 from ..api.errors import ApiError
-from ..api.gate import Gate
+from ..api.gate import Gate, stopping
 from ..api.turn import ended, log
 from ..api.words import Words
 from . import telling
@@ -22,19 +22,31 @@ if TYPE_CHECKING:
     from ..house import House
 
 Work = Callable[[Sequence["Listener"]], Awaitable[object]]
+Enter = Callable[[], Awaitable["Journal"]]
 Update = dict[str, Any]
 
 
 class Errand:
-    """One run under way here, and those who follow it. All of them are told the same, in the same order."""
+    """One run under way here, and those who follow it. All of them are told the same, in the same order.
 
-    def __init__(self, record: RunRecord, *, begun: bool) -> None:
-        self.record = record
+    `entered` is the run's line once it is written down, or the error that kept it from that; nobody follows it before.
+    """
+
+    def __init__(self, run_id: str, record: RunRecord | None = None) -> None:
+        self.run_id = run_id
+        self.entered: asyncio.Future[RunRecord] = asyncio.get_running_loop().create_future()
+        if record is not None:
+            self.entered.set_result(record)
         self.ended = asyncio.Event()
-        self.begun = begun
+        self.begun = record is not None
         self.text = ""
         self.cancelled = False
         self._followers: set[asyncio.Queue[Update | None]] = set()
+
+    @property
+    def record(self) -> RunRecord:
+        """The run's line, as it was when the errand began."""
+        return self.entered.result()
 
     async def follow(self) -> AsyncIterator[Update]:
         """The task as it is now, and then every update to it, until it is at rest."""
@@ -110,15 +122,31 @@ class Errands:
         carried = self._carried.get(run_id)
         return carried[0] if carried is not None else None
 
-    def begin(self, journal: Journal) -> Errand:
-        """Carry out a run that was entered and claimed."""
-        record = journal.record
-        assert record is not None, "the house keeps its runs in a store"
+    def begin(self, run_id: str, enter: Enter, thread_id: str | None) -> Errand:
+        """Have a request entered and carried out: at once written down, or in a conversation when it is its turn there.
+
+        Raises:
+            ApiError: there is no place for it now.
+        """
+        if (errand := self.of(run_id)) is not None:
+            return errand
+        self._gate.refuse_when_full()
+        errand = Errand(run_id)
 
         async def work(listeners: Sequence[Listener]) -> object:
-            return await self._house.carry_on(journal, record, self._crew, None, listeners=listeners)
+            # Nobody waits in a conversation without a place in the gate: those who have one would wait for them.
+            if thread_id is None:
+                journal = await self._entered(errand, enter)
+                async with journal, self._gate.turn(), self._house.turn(errand.record.thread_id):
+                    return await self._carried_out(errand, journal, listeners)
+            async with (
+                self._gate.turn(),
+                self._house.turn(thread_id),
+                await self._entered(errand, enter) as journal,
+            ):
+                return await self._carried_out(errand, journal, listeners)
 
-        return self._start(record, work, journal)
+        return self._start(errand, work)
 
     def go_on(self, record: RunRecord) -> Errand:
         """Carry on a run that was answered or broken off; the one that is under way where it is.
@@ -129,11 +157,14 @@ class Errands:
         if (errand := self.of(record.id)) is not None:
             return errand
         self._gate.refuse_when_full()
+        errand = Errand(record.id, record)
 
         async def work(listeners: Sequence[Listener]) -> object:
-            return await self._house.resume(record.id, self._crew, listeners=listeners)
+            async with self._gate.turn():
+                errand.begin()
+                return await self._house.resume(record.id, self._crew, listeners=listeners)
 
-        return self._start(record, work, None)
+        return self._start(errand, work)
 
     async def cancel(self, record: RunRecord) -> None:
         """End a run for good, with all that it has begun.
@@ -154,48 +185,47 @@ class Errands:
         """Break off what goes on; a client that asks for it later lets it go on."""
         await ended(*(task for _, task in self._carried.values()))
 
-    def _start(self, record: RunRecord, work: Work, journal: Journal | None) -> Errand:
-        errand = Errand(record, begun=journal is None)
-        task = asyncio.create_task(self._carry(errand, work, journal))
-        self._carried[record.id] = (errand, task)
+    async def _entered(self, errand: Errand, enter: Enter) -> Journal:
+        journal = await enter()
+        errand.entered.set_result(await self._house.store.find_run(errand.run_id))
+        return journal
+
+    async def _carried_out(self, errand: Errand, journal: Journal, listeners: Sequence[Listener]) -> object:
+        errand.begin()
+        return await self._house.carry_on(journal, errand.record, self._crew, None, listeners=listeners)
+
+    def _start(self, errand: Errand, work: Work) -> Errand:
+        self._carried[errand.run_id] = (errand, asyncio.create_task(self._carry(errand, work)))
         return errand
 
-    async def _carry(self, errand: Errand, work: Work, journal: Journal | None) -> None:
-        working = asyncio.ensure_future(self._in_turn(errand, work))
+    async def _carry(self, errand: Errand, work: Work) -> None:
+        working = asyncio.ensure_future(_aloud(errand, work))
         closing = asyncio.ensure_future(self._gate.closed.wait())
         try:
             await asyncio.wait({working, closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await ended(working, closing)
             try:
-                if journal is not None:
-                    await journal.aclose()
-                await self._settle(errand, working)
+                error = stopping() if working.cancelled() else working.exception()
+                if errand.entered.done():
+                    await self._settle(errand, None if working.cancelled() else error, working.cancelled())
+                else:
+                    errand.entered.set_exception(error or stopping())
+                    errand.entered.exception()  # whoever sent it may have left
             finally:
-                del self._carried[errand.record.id]
+                del self._carried[errand.run_id]
                 errand.close()
 
-    async def _in_turn(self, errand: Errand, work: Work) -> None:
-        async with self._gate.turn():
-            errand.begin()
-            words = Words()
-            speaking = asyncio.ensure_future(_speak(words, errand))
-            try:
-                await work([words.event])
-            finally:
-                await ended(speaking)
-
-    async def _settle(self, errand: Errand, working: asyncio.Future[None]) -> None:
+    async def _settle(self, errand: Errand, error: BaseException | None, broken_off: bool) -> None:
         """Tell the followers how it ended; an error that kept the run from beginning is its end."""
-        error = None if working.cancelled() else working.exception()
-        run_id = errand.record.id
+        run_id = errand.run_id
         try:
             if error is not None and not isinstance(error, RunWaiting | StepInDoubt | StoreError):
                 await self._failed(run_id, error)
-            elif errand.cancelled:
-                return errand.tell_status(telling.status(telling.CANCELED))
-            task = await self.told(run_id)
-            errand.tell_end(task)
+            if broken_off and errand.cancelled:
+                errand.tell_status(telling.status(telling.CANCELED))
+            else:
+                errand.tell_end(await self.told(run_id))
         except StoreError as unkept:  # the followers' streams end, and the run goes on when it is asked for
             log(unkept)
 
@@ -222,6 +252,16 @@ class Errands:
         record = await store.find_run(run_id)
         questions = await store.questions(run_id) if record.status == "waiting" else []
         return telling.task_of(record, await store.events(run_id), questions)
+
+
+async def _aloud(errand: Errand, work: Work) -> None:
+    """The work, and what its model writes meanwhile told to the followers."""
+    words = Words()
+    speaking = asyncio.ensure_future(_speak(words, errand))
+    try:
+        await work([words.event])
+    finally:
+        await ended(speaking)
 
 
 async def _speak(words: Words, errand: Errand) -> None:

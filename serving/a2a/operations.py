@@ -33,6 +33,7 @@ from .messages import (
 
 if TYPE_CHECKING:
     from ...agents.crew import Crew
+    from ...runtime.journalling.journal import Journal
     from ...runtime.store import RunRecord
     from ..api.gate import Gate
     from ..house import House
@@ -59,7 +60,6 @@ class Operations:
     def __init__(self, house: House, crew: Crew, gate: Gate, crew_path: str) -> None:
         self._house, self._crew, self._gate, self._crew_path = house, crew, gate, crew_path
         self.errands = Errands(house, crew, gate)
-        self._entering = asyncio.Lock()
 
     async def send(self, params: SendParams, tenant: str) -> Update:
         """A message to a new task, or to one that waits; the task as soon as it is at rest, or at once if wished."""
@@ -150,10 +150,7 @@ class Operations:
     async def _sent(self, params: SendParams, tenant: str) -> tuple[str, Errand | None]:
         refuse_unsupported(params)
         message = params.message
-        async with self._entering:
-            if message.task_id:
-                return await self._said(message, tenant)
-            return await self._asked(message, tenant)
+        return await (self._said if message.task_id else self._asked)(message, tenant)
 
     async def _asked(self, message: Incoming, tenant: str) -> tuple[str, Errand | None]:
         """A request: the run that it begins, or has begun before."""
@@ -165,22 +162,25 @@ class Operations:
             pass
         else:
             return run_id, await self._going(record)
-        self._gate.refuse_when_full()
         if message.context_id:
-            context = message.context_id
-            await self._check_context(context, tenant)
-        else:
-            context = (await self._house.store.create_thread(_title(tenant))).id
-        journal = await self._house.enter(
-            self._crew,
-            text,
-            thread_id=context,
-            crew_path=self._crew_path,
-            tenant=tenant,
-            claim=True,
-            run_id=run_id,
-        )
-        return run_id, self.errands.begin(journal)
+            await self._check_context(message.context_id, tenant)
+
+        async def enter() -> Journal:
+            thread_id = message.context_id or (await self._house.store.create_thread(_title(tenant))).id
+            return await self._house.enter(
+                self._crew,
+                text,
+                thread_id=thread_id,
+                crew_path=self._crew_path,
+                tenant=tenant,
+                claim=True,
+                run_id=run_id,
+            )
+
+        errand = self.errands.begin(run_id, enter, message.context_id or None)
+        await asyncio.wait({errand.entered})
+        errand.entered.result()
+        return run_id, errand
 
     async def _said(self, message: Incoming, tenant: str) -> tuple[str, Errand | None]:
         """An answer to what a task asks."""
@@ -218,6 +218,8 @@ class Operations:
     async def _going(self, record: RunRecord) -> Errand | None:
         """The errand of a run that is under way; one that came in here and was broken off goes on now, if it can."""
         errand = self.errands.of(record.id)
+        if errand is not None:
+            await asyncio.wait({errand.entered})
         broken = record.status in ("interrupted", "cancelled") and record.id.startswith(_OURS)
         if errand is not None or not broken or record.crew != self._crew.name:
             return errand
