@@ -6,7 +6,7 @@ turns whole. What is chosen is kept with the run as places in the conversation (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,18 @@ from .counting import PER_MESSAGE, estimate, in_message
 from .sentences import marks
 from .talk import Piece, Talk, from_the_end
 
-SUMMARY_SHARE = 0.3
+SUMMARY_SHARE = 0.25
 """Of the room for history, what the summary may take."""
 RECALLED_SHARE = 0.2
 """Of the room, what earlier sentences may take that are wanted now."""
-LAST_SHARE = 0.6
+LAST_SHARE = 0.5
 """Of what is left, what the last turns take just after a summary was made, so that it serves for some turns."""
 ENOUGH = 0.2
 """A sentence that speaks of less than this of the request is not about it."""
 
-_MOST = 12
+_MOST = 8
+_RARE = 3
+"""What more sentences than this hold is nothing that the last turns would speak of by it."""
 _LINE = 5
 _CLIPPED = " […] "
 _WORDS = {
@@ -104,7 +106,8 @@ def compact(talk: Talk, request: str, room: Room) -> list[dict[str, Any]]:
     told = summary.content if summary is not None else ""
     recalled = _recalled(talk, request, first, min(left, max(room.recalled, left // 2)), told)
     if recalled:
-        parts += ["\n\n" if parts else "", words[1], *_lines(recalled, words)]
+        lines = [[one.number, one.start, one.end] for one in recalled]
+        parts += ["\n\n" if parts else "", words[1], {"lines": lines, "as": [words[2], words[3]]}]
     entries = [entry for _, entry in last]
     if parts:
         parts = [part for part in parts if part != ""]
@@ -151,9 +154,9 @@ def _clipped(message: ThreadMessage, head: int, tail: int) -> tuple[int, dict[st
     text = message.content
     cost = in_message(text[:head]) + estimate(_CLIPPED) + estimate(text[len(text) - tail :])
     parts = [
-        {"message": message.number, "from": 0, "to": head},
+        {"message": [message.number, 0, head]},
         _CLIPPED,
-        {"message": message.number, "from": len(text) - tail, "to": len(text)},
+        {"message": [message.number, len(text) - tail, len(text)]},
     ]
     return cost, {"role": message.role, "parts": parts}
 
@@ -178,11 +181,11 @@ def _recalled(talk: Talk, request: str, first: int, room: int, told: str) -> lis
     lately = marks("\n".join(one.content[:2000] for one in talk.messages[first:]))
     near = talk.near(request, before, _MOST)
     best = near[0][0] if near else 0.0
-    fitting = [piece for share, piece in near if share >= max(ENOUGH, 0.4 * best)]
+    fitting = [piece for share, piece in near if share >= max(ENOUGH, 0.5 * best)]
     wanted = [
         *talk.marked(asked, before)[:_MOST],
         *_answered(talk, fitting[:4], before),
-        *talk.marked(lately - asked, before)[: 2 * _MOST],
+        *talk.marked(lately - asked, before, _RARE)[:_MOST],
         *_answered(talk, fitting[4:], before),
     ]
     kept: list[Piece] = []
@@ -203,12 +206,3 @@ def _answered(talk: Talk, pieces: Iterable[Piece], before: int) -> Iterable[Piec
             if place < len(talk) and talk.messages[place].role == "assistant":
                 number = talk.messages[place].number
                 yield from [one for one in talk.pieces(number, number + 1)[:2] if one.number < before]
-
-
-def _lines(pieces: Sequence[Piece], words: Sequence[str]) -> list[Any]:
-    parts: list[Any] = []
-    for piece in pieces:
-        who = words[2] if piece.role == "user" else words[3]
-        parts.append(f"{chr(10) if parts else ''}- {who}: ")
-        parts.append({"message": piece.number, "from": piece.start, "to": piece.end})
-    return parts

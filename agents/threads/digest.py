@@ -6,6 +6,7 @@ asked. No model is needed, and the same conversation always has the same digest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,32 +57,46 @@ class Digest:
 
 
 def digest(talk: Talk, upto: int, room: int, before: int = 0, state: Any = None) -> Digest:
-    """The digest up to the message `upto`, in at most `room` tokens; from the one up to `before`, which left this `state`."""
+    """The digest up to the message `upto`, in at most `room` tokens; from the one up to `before`, which left this `state`.
+
+    What is chosen is to say as much that is new as it can: of sentences that are alike one is worth most. The greedy choice
+    is that of Lin and Bilmes, "A Class of Submodular Functions for Document Summarization" (2011).
+    """
     kept_facts, kept_points = _kept(talk, state) if before else ((), ())
     new = talk.pieces(before + 1, upto + 1)
     room -= sum(map(estimate, _WORDS["en"][:2]))
-    facts = _newest([*kept_facts, *(one for one in new if one.fact)], int(room * _FACTS))
-    left = room - sum(map(_cost, facts))
-    told = set(facts)
+    told = [(1.0, one) for one in dict.fromkeys([*kept_facts, *(one for one in new if one.fact)])]
+    facts = [one for _, one in _chosen(told, int(room * _FACTS))]
     points = [(weight * _FADING, one) for weight, one in kept_points]
-    points += [(weight, one) for one in new if one not in told and (weight := _weight(one)) > 0]
-    kept: list[tuple[float, Piece]] = []
-    for weight, one in sorted(points, key=lambda pair: (-pair[0], -pair[1].number, pair[1].start)):
-        if _cost(one) <= left:
-            kept.append((weight, one))
-            left -= _cost(one)
-    return Digest(upto, tuple(facts), tuple(kept))
+    points += [(weight, one) for one in new if not one.fact and (weight := _weight(one)) > 0]
+    chosen = _chosen(points, room - sum(map(_cost, facts)))
+    return Digest(upto, tuple(sorted(facts, key=_place)), tuple(chosen))
 
 
-def _newest(facts: Sequence[Piece], room: int) -> list[Piece]:
-    """Each said once, the newest where not all have room, in the order in which they were said."""
-    last: Mapping[str, Piece] = {" ".join(one.text.lower().split()): one for one in facts}
-    kept: list[Piece] = []
-    for one in sorted(last.values(), key=lambda one: (-one.number, one.start)):
+def _chosen(among: Sequence[tuple[float, Piece]], room: int) -> list[tuple[float, Piece]]:
+    """Those that together tell most, each by its weight and by what of it none of the others has told; newer ones first."""
+    left = sorted(among, key=lambda pair: (-pair[1].number, pair[1].start))
+    told: set[str] = set()
+    chosen: list[tuple[float, Piece]] = []
+    while left:
+        worth, place = max((weight * _news(one, told), -at) for at, (weight, one) in enumerate(left))
+        weight, one = left.pop(-place)
+        if worth <= 0:
+            break
         if _cost(one) <= room:
-            kept.append(one)
+            chosen.append((weight, one))
             room -= _cost(one)
-    return sorted(kept, key=lambda one: (one.number, one.start))
+            told |= one.bag
+    return chosen
+
+
+def _news(piece: Piece, told: set[str]) -> float:
+    new = len(piece.bag - told)
+    return new / math.sqrt(len(piece.bag)) if new else 0.0
+
+
+def _place(piece: Piece) -> tuple[int, int]:
+    return piece.number, piece.start
 
 
 def _weight(piece: Piece) -> float:

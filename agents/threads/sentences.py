@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 _LONGEST = 320
 _SENTENCE = re.compile(r"\S[^\n]*?(?:[.!?]+[\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*|(?=\n)|$)", re.MULTILINE)
+_ABBREVIATED = re.compile(
+    r"(?:^|[\s(])(?:[A-Z]|Mrs?|Ms|Dr|Prof|Sr|Jr|St|Mt|No|Nr|vs|etc|cf|approx|e\.g|i\.e|a\.m|p\.m)\.$"
+)
 _QUESTION = re.compile(r"[?？][\"'”’」』）)\]]*\s*$|[吗呢]\s*$")
 _MARK = re.compile(
     r"(?<![\w.])[A-Za-z_]*[-#/]?\d[\w.,:/%#-]*\w|(?<![\w.,])\d{2,}"  # codes, amounts, dates
@@ -18,8 +21,12 @@ _MARK = re.compile(
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where each sentence begins and ends; a very long one is cut at a space."""
+    begin = -1
     for found in _SENTENCE.finditer(text):
-        begin, end = found.span()
+        begin = found.start() if begin < 0 else begin
+        end = found.end()
+        if end - begin < _LONGEST and _ABBREVIATED.search(text, begin, end) and text[end : end + 1] == " ":
+            continue
         while end - begin > _LONGEST:
             space = text.rfind(" ", begin + _LONGEST // 2, begin + _LONGEST)
             cut = space if space > 0 else begin + _LONGEST
@@ -27,6 +34,9 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
             begin = cut + (space > 0)
         if begin < end:
             yield begin, end
+        begin = -1
+    if begin >= 0:
+        yield begin, len(text.rstrip())
 
 
 def asks(sentence: str) -> bool:

@@ -95,11 +95,19 @@ class Talk:
         found = self._pieces[at] if at < len(self._pieces) else None
         return found if found is not None and (found.number, found.start) == (number, start) else None
 
-    def marked(self, wanted: frozenset[str], before: int) -> list[Piece]:
-        """Sentences before that message which hold one of these marks, the newest first of each."""
+    def marked(self, wanted: frozenset[str], before: int, most: int | None = None) -> list[Piece]:
+        """Sentences before that message with one of these marks, the newest first of each.
+
+        Marks that more than `most` of them have are left out.
+        """
         self._read()
-        held = {at: None for mark in sorted(wanted) for at in reversed(self._marked.get(mark, ()))}
-        return [self._pieces[at] for at in held if self._pieces[at].number < before]
+        found: dict[Piece, None] = {}
+        for mark in sorted(wanted):
+            held = [self._pieces[at] for at in reversed(self._marked.get(mark, ()))]
+            held = [piece for piece in held if piece.number < before]
+            if most is None or len(held) <= most:
+                found |= dict.fromkeys(held)
+        return list(found)
 
     def near(self, question: str, before: int, limit: int) -> list[tuple[float, Piece]]:
         """The sentences before that message which fit a question best, with how much of it they speak of (0 to 1)."""

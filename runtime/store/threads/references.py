@@ -2,8 +2,8 @@
 
 In a run's options, `history` is a list of messages, ``{"role": ..., "content": ...}``. In a conversation one of them may
 stand for what the store has already: ``{"messages": [3, 40]}`` for those numbered so, both among them, and ``{"role": ...,
-"parts": [...]}`` for one that is put together, of texts and of ``{"message": 3, "from": 0, "to": 80}`` (a piece of a message)
-and ``{"summary": 2}``. So a run costs the same however long its conversation is, and still has the history that it had.
+"parts": [...]}`` for one that is put together, of texts and of ``{"message": [3, 0, 80]}`` (a piece of a message), ``{"lines":
+[[3, 0, 80], ...], "as": ["user", "assistant"]}`` (pieces, a line each, with who said it) and ``{"summary": 2}``. So a run costs the same however long its conversation is, and still has the history that it had.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def wanted(options: Mapping[str, JsonValue]) -> Wanted:
             ranges.append((int(first), int(last)))
         for part in entry.get(PARTS, ()):
             if isinstance(part, dict) and "message" in part:
-                singles.add(int(part["message"]))
+                singles.add(int(part["message"][0]))
+            elif isinstance(part, dict) and "lines" in part:
+                singles.update(int(number) for number, _, _ in part["lines"])
             elif isinstance(part, dict):
                 summaries.add(int(part["summary"]))
     return singles, ranges, summaries
@@ -72,12 +74,21 @@ def _part(part: Any, messages: Mapping[int, ThreadMessage], summaries: Mapping[i
     if isinstance(part, str):
         return part
     if "message" in part:
-        if (message := messages.get(part["message"])) is None:
-            raise _gone(f"message {part['message']}")
-        return message.content[part["from"] : part["to"]]
+        return _piece(part["message"], messages)[1]
+    if "lines" in part:
+        user, assistant = part["as"]
+        pieces = [_piece(place, messages) for place in part["lines"]]
+        return "\n".join(f"- {user if role == 'user' else assistant}: {text}" for role, text in pieces)
     if (summary := summaries.get(part["summary"])) is None:
         raise _gone(f"summary {part['summary']}")
     return summary.content
+
+
+def _piece(place: Sequence[int], messages: Mapping[int, ThreadMessage]) -> tuple[str, str]:
+    number, begin, end = place
+    if (message := messages.get(number)) is None:
+        raise _gone(f"message {number}")
+    return message.role, message.content[begin:end]
 
 
 def _entries(options: Mapping[str, JsonValue]) -> Sequence[dict[str, Any]]:
