@@ -65,7 +65,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
     return {
         "cases": figure.cases,
         "mean": figure.mean.mean if figure.mean else None,
-        "interval": _bounds(figure.mean),
+        "interval": _bounds(figure.mean) if figure.mean and figure.mean.low < figure.mean.high else None,
         "passed": figure.passed,
         "share": figure.share.mean if figure.share else None,
         "share_interval": _bounds(figure.share),

@@ -123,7 +123,7 @@ def _score_row(figure: Figure) -> list[str]:
     return [
         "passed all" if every else figure.name,
         f"{figure.mean.mean:.3f}" if figure.mean else "-",
-        bounds(figure.mean),
+        bounds(figure.mean) if figure.mean and figure.mean.low < figure.mean.high else "-",
         f"{figure.passed} ({figure.share.mean:.0%})" if figure.share else "-",
         str(figure.cases),
         ", ".join(f"by {by}" for by in figure.by),
