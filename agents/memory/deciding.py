@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .entry import Entry, gist, plain, same_said
 
 SAME = 0.95
-"""Cosine from which two texts mean the same, where their figures, denials and order of words agree too."""
+"""Cosine from which two texts mean the same, where one of both only has words more (see `same_said`)."""
 
 
 class Decision(NamedTuple):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from ...tools.text import STOPWORDS, language_of, tokens
 from .entry import Entry
 
-NEAR = 0.3
+NEAR = 0.37
 """Cosine from which a memory has to do with what is asked."""
 COVER = 0.3
 """Share of the words of a question from which a memory that has them has to do with it."""
@@ -59,11 +59,11 @@ def ranked(
         if not entry.current(now):
             continue
         shared = cover(asked, tokens(entry.words))
-        near = meaning[id_].score if id_ in meaning else 0.0
+        near = meaning[id_].score if id_ in meaning and _told_by_meaning(query, entry) else 0.0
         if shared < COVER and near < NEAR:
             continue
         said = 0.5 * shared + 0.5 * (words[id_].score / best if id_ in words else 0.0)
-        relevance = _together(query, entry, said, near) if meaning else said
+        relevance = 0.6 * min(1.0, near / 0.8) + 0.4 * said if near > 0 else said
         score = relevance * (0.8 + 0.1 * _recency(entry, now) + 0.1 * entry.confidence)
         if score >= at_least:
             found.append(Recalled(entry=entry, score=round(min(1.0, score), 4)))
@@ -77,11 +77,9 @@ def cover(asked: Sequence[str], found: Sequence[str]) -> float:
     return sum(_weight(token) for token in asked if token in there) / whole if whole else 0.0
 
 
-def _together(query: str, entry: Entry, said: float, near: float) -> float:
-    """Words and meaning as one; words alone where one of both is Chinese, which small models hardly tell apart."""
-    if "zh" in (language_of(query), language_of(entry.text)):
-        return said
-    return 0.6 * min(1.0, max(0.0, near) / 0.8) + 0.4 * said
+def _told_by_meaning(query: str, entry: Entry) -> bool:
+    """Small models hardly tell Chinese texts apart, so words alone tell there."""
+    return "zh" not in (language_of(query), language_of(entry.text))
 
 
 def _weight(token: str) -> float:

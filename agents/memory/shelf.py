@@ -43,6 +43,11 @@ class Shelf:
         self._ledger = ledger
         self._most = most
         self._gone: set[str] = set()
+        self._meant: set[str] = set()  # those that have a vector of meaning
+        self._bare: dict[str, Entry] = {}  # those that have none yet
+        self._looked = (
+            ledger is not None
+        )  # a server may hold what was kept without vectors: that is looked for once
 
     def keep(self, entries: Sequence[Entry], vectors: Vectors) -> list[Entry]:
         """Each as the memory that now says it. What is known already, or was forgotten, is not kept again."""
@@ -61,8 +66,11 @@ class Shelf:
         if not self._index.maker:
             return []
         self._refresh()
-        every = {entry.id: entry for entry in self._index.entries() if not entry.superseded_by}
-        return [every[id_] for id_ in self._index.without_vector(list(every))[:most]]
+        if not self._looked:
+            every = {entry.id: entry for entry in self._index.entries() if not entry.superseded_by}
+            self._bare = {id_: every[id_] for id_ in self._index.without_vector(list(every))}
+            self._looked = True
+        return list(self._bare.values())[:most]
 
     def add_vectors(self, vectors: Vectors) -> None:
         """Vectors of memories that had none."""
@@ -125,12 +133,21 @@ class Shelf:
 
     def _write(self, entries: Sequence[Entry], vectors: Vectors) -> None:
         if self._ledger is None:
-            self._index.put(entries, vectors)
+            self._put(entries, vectors)
             return
         maker = self._index.maker
         packed = {id_: (maker, tuple(vector)) for id_, vector in vectors.items()} if maker else {}
         self._ledger.append(Changes(put=list(entries), vectors=packed))
         self._refresh()
+
+    def _put(self, entries: Sequence[Entry], vectors: Vectors) -> None:
+        self._index.put(entries, vectors)
+        self._meant.update(vectors)
+        for entry in entries:
+            if entry.id in self._meant or entry.superseded_by:
+                self._bare.pop(entry.id, None)
+            else:
+                self._bare[entry.id] = entry
 
     def _take_away(self, ids: Sequence[str]) -> None:
         if not ids:
@@ -139,6 +156,8 @@ class Shelf:
             self._ledger.rewrite(ids)
         self._gone.update(ids)
         self._index.remove(ids)
+        for id_ in ids:
+            self._bare.pop(id_, None)
 
     def _bound(self) -> None:
         if self._index.count() > self._most:
@@ -159,12 +178,16 @@ class Shelf:
         if changes.anew:
             self._index.close()
             self._index = self._make()
+            self._meant.clear()
+            self._bare.clear()
         latest = {entry.id: entry for entry in changes.put}
         for id_ in changes.gone:
             latest.pop(id_, None)
         own = {id_: vector for id_, (of, vector) in changes.vectors.items() if of == self._index.maker}
-        self._index.put(list(latest.values()), own)
+        self._put(list(latest.values()), own)
         self._index.remove(changes.gone)
+        for id_ in changes.gone:
+            self._bare.pop(id_, None)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

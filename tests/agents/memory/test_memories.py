@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from crewgraph.agents.memory.entry import Entry, Provenance, Scope
-from crewgraph.agents.memory.memory import Memory
+from crewgraph.agents.memory.memory import Meaning, Memory
 from crewgraph.runtime.errors import InvalidInput, StoreError
 from crewgraph.runtime.journalling.redaction import Redactor
 
@@ -121,6 +122,29 @@ async def test_what_has_expired_is_not_told(memory: Memory) -> None:
     await memory.remember("The lift is broken today", expires=now - 1)
     await memory.remember("The lift is broken this week", expires=now + 1_000)
     assert await texts(memory, "Is the lift broken?") == ["The lift is broken this week"]
+
+
+async def test_a_word_that_stands_for_another_is_never_lost_however_alike_the_texts_are(
+    tmp_path: Path,
+) -> None:
+    async def alike(said: Sequence[str]) -> list[list[float]]:
+        return [[1.0, 0.0] for _ in said]
+
+    memory = Memory(tmp_path, Meaning("all alike", alike))
+    every = [
+        "The room is on the left", "The room is on the right", "I like red wine", "I like white wine", "Ann likes Bob",
+        "Bob likes Ann", "Ann works on Mondays", "Ann hardly works on Mondays", "It costs 5", "It costs 6", "我喜欢茶",
+        "我喜欢茶壶",
+    ]  # fmt: skip
+    for text in every:
+        await memory.remember(text)
+    assert {entry.text for entry in await memory.entries()} == set(every)
+    await memory.aclose()
+    other = Memory(":memory:", Meaning("all alike", alike))
+    await other.remember("The room is on the left")
+    await other.remember("The room is located on the left")
+    assert len(await other.entries()) == 1, "it says no more"
+    await other.aclose()
 
 
 async def test_of_two_that_fit_as_well_the_later_comes_first(memory: Memory) -> None:
