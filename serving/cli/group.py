@@ -47,6 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "cache": Entry("cache", "Show how many replies of models are kept, and take them away."),
     "worker": Entry("worker", "Carry tasks and runs for other processes, until it is stopped."),
     "engine": Entry("engine", "Pull, start, stop and list model engines.", frozenset({"--model"})),
+    "new": Entry("new", "Make a project: a crew, its tools and its tests, which run at once."),
     "schema": Entry("schema", "Print the JSON schema of crew files in YAML, for editors."),
     "doctor": Entry("doctor", "Check this installation and say what to do about problems."),
 }

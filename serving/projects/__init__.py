@@ -1,0 +1,1 @@
+"""Projects: what `crewgraph new` makes."""
