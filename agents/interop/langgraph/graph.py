@@ -15,13 +15,15 @@ from langgraph.types import Command
 from pydantic_core import to_jsonable_python
 
 from ....runtime.errors import InvalidCrew, Rejected
-from ....runtime.events import Answer, Effect
+from ....runtime.events import Answer, Decision, Effect
 from ...architectures.architecture import Concluded
 from ...desk import Desk
 from ..langchain.messages import theirs
 from ..tasks.foreign_agent import ForeignAgent, concluded
 from ..tasks.seat import Seat
 from .tools import stepping
+
+_CHOICES: tuple[Decision, ...] = ("answer", "approve", "edit", "reject")
 
 
 class LangGraphAgent(ForeignAgent):
@@ -102,7 +104,8 @@ class LangGraphAgent(ForeignAgent):
         said = about if isinstance(about, str) else about.get("question") if isinstance(about, dict) else None
         question = said if isinstance(said, str) else f"{seat.desk.agent.role} has a question."
         answer: Answer = await seat.effect(
-            ("ask", about), lambda: seat.ctx.ask(question, about=about, name=f"interrupt:{self.name}")
+            ("ask", about),
+            lambda: seat.ctx.ask(question, about=about, choices=_CHOICES, name=f"interrupt:{self.name}"),
         )
         return answer.value if answer.value is not None else answer.decision != "reject"
 
