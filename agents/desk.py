@@ -18,7 +18,7 @@ from .calls import ask_model
 from .crew import Crew
 from .model import Message, ModelClient, ModelReply
 from .working.blackboard import Blackboard
-from .working.delegation import Waiting, delegation_tools
+from .working.delegation import DELEGATION, Waiting, delegation_tools, not_from_here
 from .working.desk_tool import DeskTool
 from .working.permission import permitted
 from .writing import Brief
@@ -115,6 +115,8 @@ class Desk:
         """
         if tool not in self.toolset and tool in self.crew.toolset:
             permitted(self.agent, self.crew.toolset[tool])
+        if tool not in self.toolset and tool in DELEGATION:
+            raise not_from_here(self)
         found = self.toolset[tool]
         if isinstance(found, DeskTool):
             given: JsonValue = await found.at_desk(self, found.values(arguments))

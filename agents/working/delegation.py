@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ASK = "ask_colleague"
 HAND_OFF = "hand_off"
+DELEGATION = (ASK, HAND_OFF)
 
 _SAME = 0.6
 _SHOWN = 80
@@ -112,10 +113,7 @@ def refuse_circle(desk: Desk, colleague: str, question: str) -> None:
     if colleague == desk.agent.role:
         raise ToolError(f"You are the {colleague}: do it yourself, or ask somebody else.")
     if len(desk.waiting) >= desk.crew.depth:
-        chain = " → ".join([*(one.role for one in desk.waiting), desk.agent.role])
-        raise ToolError(
-            f"Nobody may be asked from here: {chain} is as deep as this crew goes. Answer from what you know."
-        )
+        raise not_from_here(desk)
     for one in desk.waiting:
         if one.role == colleague and like(question, one.asked):
             raise ToolError(
@@ -126,6 +124,14 @@ def refuse_circle(desk: Desk, colleague: str, question: str) -> None:
             raise ToolError(
                 f"The {colleague} has been asked just that already and is at work on it: answer from what you know."
             )
+
+
+def not_from_here(desk: Desk) -> ToolError:
+    """The sentence for who delegates where that is not possible any more."""
+    chain = " → ".join([*(one.role for one in desk.waiting), desk.agent.role])
+    return ToolError(
+        f"Nobody may be asked, and nothing handed on, from here ({chain}): answer from what you know."
+    )
 
 
 def like(one: str, other: str) -> bool:

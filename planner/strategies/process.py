@@ -43,7 +43,7 @@ def _in_sequence(crew: Crew, asked: Asked) -> Plan:
         )
         for n, agent in enumerate(crew.agents, 1)
     ]
-    outline = replace(crew, tasks=_chained(tasks), guardrails={})
+    outline = replace(crew, tasks=[_with_holder(task, crew) for task in _chained(tasks)], guardrails={})
     return by_rules(outline, asked.request, earlier=asked.earlier)
 
 
@@ -57,11 +57,19 @@ def _led(crew: Crew, request: str) -> Plan:
     led: list[Task] = []
     for task in _chained(crew.tasks):
         if task.tool is not None:
-            led.append(task.model_copy(update={"agent": task.agent or crew.agent(None).role}))
+            led.append(_with_holder(task, crew))
             continue
         meant = f" (It is meant for the {task.agent}.)" if task.agent not in (None, role) else ""
         led.append(task.model_copy(update={"agent": role, "description": f"{task.description}{meant}"}))
     return Plan(tasks=tuple(led), strategy="")
+
+
+def _with_holder(task: Task, crew: Crew) -> Task:
+    """A bound call for whoever may make it, where its author named nobody."""
+    if task.tool is None or task.agent is not None:
+        return task
+    holder = next(crew.holders(crew.toolset[task.tool]), crew.agents[-1])
+    return task.model_copy(update={"agent": holder.role})
 
 
 def _chained(tasks: Sequence[Task]) -> tuple[Task, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from crewgraph import Agent, Crew, ModelRequest, Task, TaskResult, tool
+from crewgraph import Agent, Crew, IdempotencyKey, ModelRequest, Task, TaskResult, tool
 from crewgraph.agents.guarding.guardrail import Check
 from crewgraph.agents.guarding.judge import Judge
 from crewgraph.agents.guarding.refused import OutputRefused
@@ -81,7 +81,11 @@ async def test_a_guardrail_may_say_it_in_any_of_these_ways(exact: Run, guardrail
 
 @pytest.mark.parametrize(
     ("better", "answer"),
-    [("Oslo!", "Oslo!"), ({"city": "Oslo"}, '{\n  "city": "Oslo"\n}'), (City(name="Oslo", rank=1), '"rank": 1')],
+    [
+        ("Oslo!", "Oslo!"),
+        ({"city": "Oslo"}, '{\n  "city": "Oslo"\n}'),
+        (City(name="Oslo", rank=1), '"rank": 1'),
+    ],
 )
 async def test_a_guardrail_may_put_a_better_result_in_its_place(
     ask: Run, better: object, answer: str
@@ -125,7 +129,9 @@ async def test_a_judge_chooses_says_why_and_is_a_step(exact: Run) -> None:
 
     ran = await exact(poet(Judge("It is in Norway.", model="strict")), script)
     assert ran.outcome.answer == "Oslo"
-    assert "it does not meet the criterion 'It is in Norway.': Name a city in Norway." in told(ran.requests[3])
+    assert "it does not meet the criterion 'It is in Norway.': Name a city in Norway." in told(
+        ran.requests[3]
+    )
     judged = [request for request in ran.requests if request.choices]
     assert {(request.choices, request.model) for request in judged} == {(("yes", "no"), "strict")}
 
@@ -169,8 +175,8 @@ async def test_a_type_or_a_schema_holds_the_value(exact: Run, guardrail: Any) ->
 
 async def test_an_effect_is_not_done_again_for_a_correction(exact: Run) -> None:
     def make(effects: list[str]) -> Crew:
-        @tool(effect="once")
-        def book(city: str) -> str:
+        @tool(effect="idempotent")
+        async def book(city: str, key: IdempotencyKey) -> str:
             """Book a trip.
 
             Args:
@@ -216,7 +222,9 @@ async def test_a_bound_call_that_is_refused_ends_its_task(ask: Run) -> None:
             return 3
 
         task = Task(id="t", description="Rank.", tool="rank", args={"city": "Oslo"})
-        return Crew([Agent("clerk", "Rank.", tools=[rank])], tasks=[task], guardrails={"t": [lambda _: "too low"]})
+        return Crew(
+            [Agent("clerk", "Rank.", tools=[rank])], tasks=[task], guardrails={"t": [lambda _: "too low"]}
+        )
 
     with pytest.raises(TaskFailed, match="rank: the guardrail 'guardrail' refused its only attempt: too low"):
         await ask(make, lambda _: "never")
