@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from crewgraph import Agent, Crew, tool
 from crewgraph.agents.architectures.react import React
-from crewgraph.agents.desk import Desk
 from crewgraph.agents.calls import hints_of
+from crewgraph.agents.desk import Desk
 from crewgraph.agents.model import Hints, Message, ModelRequest
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.agents.writing import Brief, write
