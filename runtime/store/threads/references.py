@@ -1,9 +1,14 @@
 """References: what a run keeps of the conversation that it was begun in, in place of the messages themselves.
 
-In a run's options, `history` is a list of messages, ``{"role": ..., "content": ...}``. In a conversation one of them may
-stand for what the store has already: ``{"messages": [3, 40]}`` for those numbered so, both among them, and ``{"role": ...,
-"parts": [...]}`` for one that is put together, of texts and of ``{"message": [3, 0, 80]}`` (a piece of a message), ``{"lines":
-[[3, 0, 80], ...], "as": ["user", "assistant"]}`` (pieces, a line each, with who said it) and ``{"summary": 2}``. So a run costs the same however long its conversation is, and still has the history that it had.
+In a run's options, `history` is a list of messages, ``{"role": ..., "content": ...}``. In a conversation an entry may stand
+for what the store has already. ``{"messages": [3, 40]}``: those numbered so, from the first to the last. ``{"role": ...,
+"parts": [...]}``: one that is put together, of texts and of
+
+- ``{"message": [3, 0, 80]}``: a piece of a message,
+- ``{"lines": [[3, 0, 80], ...], "as": ["user", "assistant"]}``: pieces, a line each, with who said it,
+- ``{"summary": 2}``: a summary.
+
+So a run costs the same however long its conversation is, and still has the history that it had.
 """
 
 from __future__ import annotations
