@@ -14,7 +14,7 @@ _AUTH_REQUIRED = "TASK_STATE_AUTH_REQUIRED"
 class Ended(BaseModel):
     """How a remote task came to rest: its state, its answer, and what it asks where it asks something.
 
-    `questions` are there where the remote agent is a crew of ours.
+    `questions` and `evidence` are there where the remote agent is a crew of ours.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,6 +24,7 @@ class Ended(BaseModel):
     value: JsonValue = None
     said: str = ""
     questions: tuple[dict[str, JsonValue], ...] = ()
+    evidence: tuple[str, ...] = ()
 
 
 class Fold:
@@ -37,6 +38,7 @@ class Fold:
         self._status: dict[str, Any] = {}
         self._artifacts: dict[str, list[dict[str, Any]]] = {}
         self._last_said = ""
+        self._evidence: dict[str, None] = {}
 
     @property
     def at_rest(self) -> bool:
@@ -56,6 +58,7 @@ class Fold:
         elif changed := update.get("artifactUpdate"):
             self._ids(changed.get("taskId"), changed.get("contextId"))
             artifact = changed.get("artifact") or {}
+            self._rests_on(artifact)
             parts = self._artifacts.setdefault(artifact.get("artifactId", ""), [])
             if not changed.get("append"):
                 parts.clear()
@@ -70,6 +73,8 @@ class Fold:
         self._take_status(task.get("status") or {})
         if "artifacts" in task:
             self._artifacts = {a.get("artifactId", ""): list(a.get("parts") or []) for a in task["artifacts"]}
+            for artifact in task["artifacts"]:
+                self._rests_on(artifact)
         said = [m for m in task.get("history") or [] if m.get("role") == "ROLE_AGENT"]
         if said:
             self._last_said = _text(said[-1].get("parts"))
@@ -91,6 +96,13 @@ class Fold:
             value=data[0] if data else None,
             said=said,
             questions=tuple(questions),
+            evidence=tuple(self._evidence),
+        )
+
+    def _rests_on(self, artifact: dict[str, Any]) -> None:
+        lines = (artifact.get("metadata") or {}).get("evidence")
+        self._evidence |= (
+            {line: None for line in lines if isinstance(line, str)} if isinstance(lines, list) else {}
         )
 
     def _answer(self) -> str:

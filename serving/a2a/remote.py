@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, JsonValue
 
-from ...agents.architectures.architecture import Concluded
+from ...agents.architectures.architecture import Concluded, Seen
 from ...runtime.budget import Cost
 from ...runtime.errors import Rejected, ToolError
 from ...runtime.events import Answer, Decision
@@ -112,7 +112,8 @@ class _Talk:
             if ended.state != INPUT_REQUIRED:
                 self._open = ""
             if ended.state == COMPLETED:
-                return Concluded(ended.text, value=ended.value)
+                seen = tuple(Seen(self._agent.name, {"task": task}, line) for line in ended.evidence)
+                return Concluded(ended.text, seen, ended.value)
             if ended.state == INPUT_REQUIRED:
                 parts = [await self._ask(ended, task)]
             elif ended.state == CANCELED and await self._cancelled_here(task):
@@ -137,8 +138,6 @@ class _Talk:
         step = "a2a:send"
 
         async def send() -> _Begun:
-            await self.aclose()
-            self._fold = fold = Fold()
             message: dict[str, Any] = {
                 "messageId": self._ctx.idempotency_key(step, inputs),
                 "role": "ROLE_USER",
@@ -146,21 +145,17 @@ class _Talk:
                 **({"taskId": task} if task else {}),
                 **({"contextId": context} if context else {}),
             }
-            await self._line.open()
-            if self._line.streams:
-                self._updates = self._line.stream("SendStreamingMessage", {"message": message})
-                while not (fold.task_id or fold.at_rest):
-                    update = await anext(self._updates, None)
-                    if update is None:
-                        raise BrokenOff(f"The agent at {self._agent.url} ended its answer before it began.")
-                    self._take(update)
-            else:
-                at_once = {"returnImmediately": True}
-                self._take(
-                    await self._line.call("SendMessage", {"message": message, "configuration": at_once})
-                )
-            self._open = fold.task_id
-            return _Begun(task=fold.task_id, context=fold.context_id, answer=fold.direct)
+            beginning = asyncio.ensure_future(self._begin(message))
+            try:
+                await asyncio.shield(beginning)
+            except (
+                asyncio.CancelledError
+            ):  # it is on its way: which task is to be cancelled comes with the answer
+                await asyncio.wait({beginning}, timeout=_CANCEL_SECONDS)
+                beginning.cancel()
+                await asyncio.gather(beginning, return_exceptions=True)
+                raise
+            return _Begun(task=self._fold.task_id, context=self._fold.context_id, answer=self._fold.direct)
 
         return await self._ctx.step(
             step,
@@ -171,6 +166,23 @@ class _Talk:
             cost=lambda _: Cost(tool_calls=1),
             reserve=Cost(tool_calls=1),
         )
+
+    async def _begin(self, message: dict[str, Any]) -> None:
+        """Send a message, up to where its task is known."""
+        await self.aclose()
+        self._fold = fold = Fold()
+        await self._line.open()
+        if self._line.streams:
+            self._updates = self._line.stream("SendStreamingMessage", {"message": message})
+            while not (fold.task_id or fold.at_rest):
+                update = await anext(self._updates, None)
+                if update is None:
+                    raise BrokenOff(f"The agent at {self._agent.url} ended its answer before it began.")
+                self._take(update)
+        else:
+            at_once = {"returnImmediately": True}
+            self._take(await self._line.call("SendMessage", {"message": message, "configuration": at_once}))
+        self._open = fold.task_id
 
     async def _follow(self, task: str, turn: int) -> Ended:
         inputs = {"agent": self._agent.url, "task": task, "turn": turn}

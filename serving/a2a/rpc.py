@@ -176,6 +176,10 @@ class Line:
     def _refused(self, url: str, status: int, body: bytes) -> ToolError:
         if status in (401, 403):
             return RemoteRefused(f"The agent at {url} lets nobody in without a key: give remote_agent a key.")
+        if not self._endpoint:
+            return RemoteRefused(
+                f"There is no agent card at {url} (HTTP status {status}): check that it is the URL of an A2A agent."
+            )
         try:
             error = json.loads(body)["error"]
             return RemoteRefused(f"The agent at {url} says: {error['message']}", error.get("code", 0))

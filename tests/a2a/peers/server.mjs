@@ -35,7 +35,7 @@ class Executor {
       status(TaskState.TASK_STATE_CANCELED);
     } else if (said.includes('fail')) {
       status(TaskState.TASK_STATE_FAILED, 'it was told to');
-    } else if (said.includes('ask')) {
+    } else if (said.includes('ask me')) {
       status(TaskState.TASK_STATE_INPUT_REQUIRED, 'Which colour?');
     } else {
       ['You', ' said: ', said].forEach((word, n) => bus.publish(AgentEvent.artifactUpdate({

@@ -32,7 +32,7 @@ class Executor(AgentExecutor):
             await asyncio.sleep(60)
         elif "fail" in said:
             await updater.failed(new_text_message("it was told to"))
-        elif "ask" in said:
+        elif "ask me" in said:
             await updater.requires_input(new_text_message("Which colour?"))
         else:
             for n, word in enumerate(["You", " said: ", said]):
