@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from crewgraph import ModelRequest
 from crewgraph.runtime.errors import InvalidCrew
 from crewgraph.serving.crewfiles.crewai import import_crew
-from crewgraph.testing import Act, CrewHouse, ScriptedModel, called, plan_of
+from crewgraph.testing import Act, CrewHouse, ForbiddenModel, ScriptedModel, called, plan_of
 
 crewai = pytest.importorskip(
     "crewai",
@@ -74,6 +74,9 @@ async def test_sequential_each_task_reads_all_before_it(house: CrewHouse) -> Non
     assert [t.description for t in plan_of(told.trace)] == ["Research tea.", "Write about tea."]
     assert "Tea is grown in Assam." in asked_of(told.model, "writer")[0]
     assert "Be a good writer of tea." in asked_of(told.model, "writer")[0]
+    async with house.open(ForbiddenModel()) as opened:
+        replayed = await opened.replay(told.outcome.run_id, imported.crew)
+    assert replayed.answer == told.answer, "it is journalled like any run, and its replay asks no model"
 
 
 async def test_hierarchical_a_manager_hands_the_work_out(house: CrewHouse) -> None:
@@ -90,6 +93,24 @@ async def test_hierarchical_a_manager_hands_the_work_out(house: CrewHouse) -> No
     assert lead is not None
     assert (lead.role, lead.architecture) == ("lead", "supervisor")
     assert [agent.role for agent in imported.crew.agents] == ["researcher", "writer"]
+    orders: list[Any] = [
+        {"colleague": "researcher", "instruction": "Find out about tea."},
+        {"colleague": "writer", "instruction": "Write the report."},
+        {"finish": True},
+    ]
+
+    def lead_says(request: ModelRequest) -> Any:
+        return orders.pop(0) if request.schema else "Answer: The report on tea."
+
+    script = {
+        "lead": lead_says,
+        "researcher": lambda _: "Answer: Tea comes from Assam.",
+        "writer": lambda _: "Answer: Assam has tea.",
+    }
+    told = await house.ask(imported.crew, imported.request, script)
+    assert "report on tea" in told.answer
+    assert "Find out about tea." in asked_of(told.model, "researcher")[0]
+    assert "Tea comes from Assam." in asked_of(told.model, "writer")[0]
 
 
 def test_a_manager_llm_makes_the_manager_that_crewai_would_make() -> None:
