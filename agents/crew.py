@@ -86,13 +86,16 @@ class Crew:
         if self.briefing:
             briefed = tuple(a if a.briefing else replace(a, briefing=self.briefing) for a in self.agents)
             object.__setattr__(self, "agents", briefed)
-        every = [*self.tools, *(given for agent in self.agents for given in agent.tools), *COMBINERS]
+        lead = self.manager.tools if self.manager is not None else ()
+        every = [*self.tools, *(given for agent in self.agents for given in agent.tools), *lead, *COMBINERS]
         object.__setattr__(self, "toolset", Toolset(every))
         numbered = [
             task if task.id else task.model_copy(update={"id": f"t{n}"})
             for n, task in enumerate(self.tasks, 1)
         ]
         object.__setattr__(self, "tasks", tuple(numbered))
+        if self.manager is not None:
+            roles.append(self.manager.role)
         for task in numbered:
             if task.agent is not None and task.agent not in roles:
                 raise InvalidCrew(
@@ -144,7 +147,8 @@ class Crew:
             return tuple(tool for tool in tools if not any(name in gone for name in Toolset([tool])))
 
         agents = tuple(replace(agent, tools=left(agent.tools)) for agent in self.agents)
-        return replace(self, agents=agents, tools=left(self.tools))
+        lead = self.manager and replace(self.manager, tools=left(self.manager.tools))
+        return replace(self, agents=agents, tools=left(self.tools), manager=lead)
 
     def agent(self, role: str | None) -> Agent:
         """The agent of that role; the last agent where no role is given.

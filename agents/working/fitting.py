@@ -63,20 +63,23 @@ def check_crew(crew: Crew) -> None:
     roles = [agent.role for agent in crew.everyone]
     for agent in crew.everyone:
         _check_agent(agent, crew, roles)
-    for tool in crew.toolset.values():
-        if not tool.combines and not any(True for _ in crew.holders(tool)) and not _led(crew, tool.name):
-            raise InvalidCrew(
-                f"Nobody in the crew {crew.name!r} may use the tool {tool.name!r}, whose effect is {tool.effect!r}: "
-                f"add {tool.effect!r} to what an agent `may`, or leave the tool out."
-            )
+    if any(agent.may is not None for agent in crew.everyone):
+        _check_tools(crew)
     _check_tasks(crew, roles)
     if crew.board is not None and crew.board.agents is not None:
         for role in crew.board.agents:
             _known(role, roles, f"The blackboard of the crew {crew.name!r} is for")
 
 
-def _led(crew: Crew, tool: str) -> bool:
-    return crew.manager is not None and tool in crew.tools_of(crew.manager)
+def _check_tools(crew: Crew) -> None:
+    """Somebody may use each tool. Where nobody's calls are limited, that is so by itself."""
+    lead = crew.tools_of(crew.manager) if crew.manager is not None else ()
+    for tool in crew.toolset.values():
+        if not tool.combines and tool.name not in lead and next(crew.holders(tool), None) is None:
+            raise InvalidCrew(
+                f"Nobody in the crew {crew.name!r} may use the tool {tool.name!r}, whose effect is {tool.effect!r}: "
+                f"add {tool.effect!r} to what an agent `may`, or leave the tool out."
+            )
 
 
 def _check_process(crew: Crew) -> None:

@@ -81,7 +81,7 @@ async def test_values_are_of_the_keys_type(ctx: RunContext) -> None:
         ToolArgumentError, match="post: the value for 'place' does not fit: city: Field required"
     ):
         await desk.call("post", {"key": "place", "value": {"rank": 2}})
-    with pytest.raises(ToolArgumentError, match="post: .*place"):
+    with pytest.raises(ToolArgumentError, match=r"post: .*place"):
         await desk.call("post", {"key": "places", "value": 1})
     with pytest.raises(ToolArgumentError, match="has no key 'x'; it has: place, count"):
         await board.post(desk, "x", 1)

@@ -126,9 +126,7 @@ async def test_what_an_agent_is_allowed_ends_its_task_and_not_the_run(
         ]
         return Crew(agents, tasks=tasks)
 
-    with pytest.raises(
-        TaskFailed, match="task a's budget of 1 tokens is used up|The budget of 1 tokens of task a"
-    ):
+    with pytest.raises(TaskFailed, match="budget of 1 tokens is used up"):
         await ask(make, lambda _: "far too much of it")
 
 
