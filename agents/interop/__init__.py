@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .scope import CallScope
     from .tasks.function import function_agent
     from .tasks.model import task_model
+    from .tasks.person import ask_person
     from .tasks.seat import task_context
 
 _HOMES = {
@@ -22,6 +23,7 @@ _HOMES = {
     "as_autogen": "autogen",
     "as_crewai": "crewai",
     "as_langchain": "langchain",
+    "ask_person": "tasks.person",
     "autogen_agent": "autogen",
     "autogen_tools": "autogen",
     "crewai_agent": "crewai",
@@ -41,6 +43,7 @@ __all__ = [
     "as_autogen",
     "as_crewai",
     "as_langchain",
+    "ask_person",
     "autogen_agent",
     "autogen_tools",
     "crewai_agent",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crewgraph import tool
-from crewgraph.agents.interop import as_autogen, autogen_agent, autogen_tools, task_model
+from crewgraph.agents.interop import as_autogen, ask_person, autogen_agent, autogen_tools, task_model
 from crewgraph.agents.model import Message, ModelRequest, ToolCall
 from crewgraph.runtime.budget import Budget
 from crewgraph.runtime.errors import BudgetExceeded, EngineError, InvalidCrew, TaskFailed
@@ -168,6 +168,22 @@ async def test_a_cancelled_team_leaves_no_call_under_way(tmp_path: Path, made: A
         await work
     assert (client.talking, client.calls) == (0, 1)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_person_takes_part_by_the_runs_questions(tmp_path: Path) -> None:
+    from autogen_agentchat.agents import UserProxyAgent
+    from autogen_agentchat.teams import RoundRobinGroupChat
+
+    def make(model: Any) -> Any:
+        boss = UserProxyAgent("boss", input_func=ask_person)
+        return RoundRobinGroupChat([assistant(model), boss, assistant(model, "writer")], max_turns=3)
+
+    client = Script("Ink costs 9 euros.", "8 euros, then.")
+    floor = one(autogen_agent(make), tmp_path, client)
+    await floor.asked_and_answered(Answer(decision="answer", value="Too much."))
+    assert (await floor.sitting())["t1"].text == "8 euros, then."
+    assert "boss: Too much." in client.requests[1].messages[-1].content
+    assert (await floor.replay())["t1"].text == "8 euros, then."
 
 
 async def test_words_are_shown_as_they_are_written_where_that_is_wished_for(tmp_path: Path) -> None:
