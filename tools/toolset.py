@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from ..runtime.context import RunContext
 from ..runtime.errors import InvalidCrew, InvalidInput, ToolArgumentError
@@ -34,7 +34,7 @@ def _each(given: Iterable[object]) -> Iterator[object]:
         if isinstance(one, Tool | type) or not callable(bring):
             yield one
         else:
-            yield from bring()
+            yield from cast(Callable[[], Iterable[object]], bring)()
 
 
 class Toolset(Mapping[str, Tool]):
