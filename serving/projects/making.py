@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 from ...runtime.errors import InvalidInput
@@ -41,7 +40,7 @@ def make_project(path: Path) -> list[Path]:
             f"{str(path)!r} is there already, and nothing is overwritten: choose another name."
         )
     words = {"name": name, "module": _module(name), "package": name.lower()}
-    template = files(__package__).joinpath("template")
+    template = Path(__file__).with_name("template")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=path.parent))
@@ -49,7 +48,7 @@ def make_project(path: Path) -> list[Path]:
             for source, target in _TEMPLATE.items():
                 file = aside / target.format(**words)
                 file.parent.mkdir(exist_ok=True)
-                file.write_text(template.joinpath(source).read_text("utf-8").format(**words), "utf-8")
+                file.write_text((template / source).read_text("utf-8").format(**words), "utf-8")
             aside.chmod(0o755)
             if path.exists():
                 path.rmdir()
