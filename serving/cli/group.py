@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "run": Entry("asking.run", "Ask a crew once and print its answer."),
     "plan": Entry("asking.plan", "Show the plan for a request and what it would take, and do nothing."),
+    "draw": Entry("draw", "Draw the graph of an architecture, or those of a crew's agents."),
     "chat": Entry("asking.chat", "Talk with a crew in a conversation that is kept."),
     "serve": Entry("serve", "Serve a crew as an OpenAI-compatible chat API."),
     "resume": Entry("asking.resume", "Go on with a run that was broken off."),
