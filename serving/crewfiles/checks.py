@@ -9,7 +9,7 @@ from ...tools.builtin.figures import COMBINERS
 from ...tools.tool import Tool
 from .complaints import nearest
 from .notation import Marked, Path_
-from .schema import CrewSaid
+from .schema import BoardSaid, CrewSaid
 
 
 def check(marked: Marked, said: CrewSaid) -> None:
@@ -36,6 +36,12 @@ def check(marked: Marked, said: CrewSaid) -> None:
                     ("agents", n, "delegates", k),
                     f"{agent.role!r} delegates to {whom}; {nearest(colleague, others)}.",
                 )
+    for k, role in enumerate((said.board.agents or ()) if isinstance(said.board, BoardSaid) else ()):
+        if role not in roles:
+            raise marked.wrong(
+                ("board", "agents", k),
+                f"the board is for {role!r}, who is not in the crew; {nearest(role, roles)}.",
+            )
     _check_tasks(marked, said, list(roles))
     if said.manager is not None and said.process not in ("hierarchical", "conversation"):
         raise marked.wrong(

@@ -31,6 +31,10 @@ def _is_truth(value: object) -> str:
     return "all" if isinstance(value, bool) else "roles"
 
 
+def _is_board(value: object) -> str:
+    return "all" if isinstance(value, bool) else "described"
+
+
 class DocumentsSaid(Said):
     """A folder of texts (.md, .txt, .rst) that can be searched."""
 
@@ -183,6 +187,20 @@ class AgentSaid(Said):
     """What it is told before all else."""
 
 
+class BoardSaid(Said):
+    """A board on which agents tell each other things beside their results."""
+
+    keys: dict[str, SchemaEntry] | None = None
+    """What may be written under which key; left out: any key, any JSON."""
+    agents: tuple[str, ...] | None = None
+    """The roles who may post and look; left out: all."""
+
+
+BoardEntry = Annotated[
+    Annotated[bool, Tag("all")] | Annotated[BoardSaid, Tag("described")], Discriminator(_is_board)
+]
+
+
 class CrewSaid(Said):
     """A crew of crewgraph, in a file."""
 
@@ -210,6 +228,8 @@ class CrewSaid(Said):
     """How many turns a conversation has at most; left out: three for each agent."""
     depth: int = Field(default=2, ge=0)
     """How far one question may lead to another where agents delegate."""
+    board: BoardEntry = False
+    """What agents tell each other on; true: anything, by all."""
     planner: str | None = None
     """The import path of a planning strategy of your own."""
     risky: Literal["ask", "note", "allow"] | None = None

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ...agents.agent import Agent
 from ...agents.crew import Crew
+from ...agents.working.blackboard import Blackboard
 from ...tools.builtin.files import read_file
 from ...tools.builtin.table import Column, Table
 from ...tools.knowledge.documents import Documents
@@ -21,7 +22,7 @@ from .named import beside, imported, placed, tools_named
 from .neighbours import importable, module_for
 from .notation import Marked, Path_, read_marked
 from .reading import read_bytes
-from .schema import AgentSaid, CrewSaid, DocumentsSaid, ToolSaid
+from .schema import AgentSaid, BoardSaid, CrewSaid, DocumentsSaid, ToolSaid
 from .shapes import shape_of
 
 
@@ -77,6 +78,7 @@ class _Builder:
             "process": said.process,
             "turns": said.turns,
             "depth": said.depth,
+            "board": self._board(said.board),
             "manager": None if said.manager is None else self._agent(said.manager, ("manager",)),
         }
         if said.guardrails:
@@ -89,6 +91,14 @@ class _Builder:
             }
         checks.check_tools(marked, said, given["agents"], given["tools"], self._places)
         return placed(marked, ("agents",), lambda: Crew(**given))
+
+    def _board(self, said: bool | BoardSaid) -> Blackboard | None:
+        if isinstance(said, bool):
+            return Blackboard() if said else None
+        keys = {
+            key: self._shape(("board", "keys", key), kind, key) for key, kind in (said.keys or {}).items()
+        }
+        return Blackboard(keys if said.keys is not None else None, said.agents)
 
     def _agent(self, said: AgentSaid, path: Path_) -> Agent:
         marked = self._marked

@@ -52,6 +52,7 @@ SLIPS = {
     ("goal: Answer.", "goal: x\n    output_type: shop_parts:price"): ("line 9, column 18", "pydantic model", "BaseModel"),
     ("goal: Answer.", "goal: x\n    architecture: reflexion"): ("line 9, column 19", "'reflexion'", "'reflection'"),
     ("goal: Answer.", "goal: x\n    architecture: {name: reflection, round: 2}"): ("line 9, column", "'round'", "'rounds'"),
+    ("name: shop", "board: {agents: [clrk]}"): ("line 1, column 18", "'clrk'", "'clerk'"),
     ("goal: Answer.", "goal: x\n    guardrails: [shop_parts:NUMBER]"): ("line 9, column 18", "no guardrail", "function"),
     ("goal: Answer.", "goal: x\n    guardrails: [{judge: x, schema: {}}]"): ("line 9, column 18", "exactly one", "judge"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,11 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from crewgraph import Agent, Task
+from crewgraph import Agent, Crew, Task
 from crewgraph.agents.guarding.judge import Judge
 from crewgraph.runtime.policy import Allowance
 from crewgraph.serving.crewfile import load_crew
-from crewgraph.serving.crewfiles.schema import json_schema
+from crewgraph.serving.crewfiles.schema import AgentSaid, CrewSaid, json_schema
 
 from .conftest import CREW
 
@@ -200,3 +201,20 @@ guardrails: {a: [{check: "shop_parts:plain"}]}
     assert model.__name__ == "Report"
     assert judge == Judge("It is polite.", None, "big")
     assert [check.__name__ for check in crew.guardrails["a"]] == ["plain"]  # type: ignore[union-attr]  # a function
+
+
+def test_a_board_is_for_all_or_for_some_with_types(written: Callable[..., Path]) -> None:
+    free = load_crew(written(CREW.replace("name: shop", "board: true"))).board
+    assert free is not None
+    assert (free.keys, free.agents) == (None, None)
+    said = "board: {keys: {note: {type: string}, whole: 'shop_parts:Report'}, agents: [clerk]}"
+    board = load_crew(written(CREW.replace("name: shop", said))).board
+    assert board is not None
+    assert (list(board.keys or ()), board.agents) == (["note", "whole"], ("clerk",))
+    assert load_crew(written(CREW)).board is None
+
+
+def test_whatever_python_can_say_of_agents_and_crews_a_file_can_say() -> None:
+    for python, said in ((Agent, AgentSaid), (Crew, CrewSaid)):
+        own = {field.name for field in dataclasses.fields(python) if field.init}
+        assert own <= set(said.model_fields), f"{said.__name__} does not know all of {python.__name__}"
