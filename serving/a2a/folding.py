@@ -25,12 +25,14 @@ class Ended(BaseModel):
     said: str = ""
     questions: tuple[dict[str, JsonValue], ...] = ()
     evidence: tuple[str, ...] = ()
+    mark: str = ""
 
 
 class Fold:
-    """One remote task so far."""
+    """One remote task so far. `answered` is the mark of the question that was answered last: it may be told once more."""
 
-    def __init__(self) -> None:
+    def __init__(self, answered: str = "") -> None:
+        self._answered = answered
         self.task_id = ""
         self.context_id = ""
         self.state = ""
@@ -43,6 +45,8 @@ class Fold:
     @property
     def at_rest(self) -> bool:
         """Whether nothing more comes unless something is said to it."""
+        if self.state == INPUT_REQUIRED and self._answered and self._mark() == self._answered:
+            return False
         return self.direct is not None or self.state in OVER or self.state in (INPUT_REQUIRED, _AUTH_REQUIRED)
 
     def take(self, update: dict[str, Any]) -> str:
@@ -97,6 +101,7 @@ class Fold:
             said=said,
             questions=tuple(questions),
             evidence=tuple(self._evidence),
+            mark=self._mark(),
         )
 
     def _rests_on(self, artifact: dict[str, Any]) -> None:
@@ -107,6 +112,11 @@ class Fold:
 
     def _answer(self) -> str:
         return "\n\n".join(text for parts in self._artifacts.values() if (text := _text(parts)))
+
+    def _mark(self) -> str:
+        """What tells this status from a later one in the same state."""
+        said = (self._status.get("message") or {}).get("messageId", "")
+        return f"{self._status.get('timestamp', '')} {said}".strip()
 
     def _take_status(self, status: dict[str, Any]) -> None:
         self._status = status

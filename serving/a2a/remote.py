@@ -96,6 +96,7 @@ class _Talk:
         self._fold = Fold()
         self._updates: AsyncIterator[dict[str, Any]] | None = None
         self._open = ""
+        self._answered = ""
 
     async def to_the_end(self, asked: str) -> Concluded:
         """Send, follow, answer what is asked, until there is a result."""
@@ -116,6 +117,7 @@ class _Talk:
                 return Concluded(ended.text, seen, ended.value)
             if ended.state == INPUT_REQUIRED:
                 parts = [await self._ask(ended, task)]
+                self._answered = ended.mark
             elif ended.state == CANCELED and await self._cancelled_here(task):
                 parts, task = [request], ""
             else:
@@ -170,7 +172,7 @@ class _Talk:
     async def _begin(self, message: dict[str, Any]) -> None:
         """Send a message, up to where its task is known."""
         await self.aclose()
-        self._fold = fold = Fold()
+        self._fold = fold = Fold(self._answered)
         await self._line.open()
         if self._line.streams:
             self._updates = self._line.stream("SendStreamingMessage", {"message": message})
@@ -189,7 +191,7 @@ class _Talk:
 
         async def follow() -> Ended:
             if self._fold.task_id != task:
-                self._fold = Fold()
+                self._fold = Fold(self._answered)
             await self._to_rest(task)
             return self._fold.ended()
 
