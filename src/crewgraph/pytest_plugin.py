@@ -36,8 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """From here on live models are forbidden, where they are not asked for."""
     config.addinivalue_line("markers", "live: may call live models of crewgraph")
     config.stash[_BEFORE] = os.environ.get(_VARIABLE)
-    if not config.getoption("--live-models"):
-        os.environ[_VARIABLE] = _FORBIDDEN
+    _set(None if config.getoption("--live-models") else _FORBIDDEN)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -51,7 +50,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
     if item.get_closest_marker("live") is None:
         return (yield)
     now = os.environ.get(_VARIABLE)
-    _set(item.config.stash.get(_BEFORE, None))
+    _set(None)  # and not what was before: in a process of pytest-xdist that is what its parent forbade
     try:
         return (yield)
     finally:

@@ -86,8 +86,11 @@ def test_live_models_lets_all_of_them(tmp_path: Path) -> None:
     assert "EngineUnreachable" in done.stdout, "it was let through, and nothing answers there"
 
 
-def test_a_marked_test_may_and_so_may_its_fixtures_and_nobody_after_it(tmp_path: Path) -> None:
-    done = pytest_in(tmp_path, MARKED)
+@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["here", "in a worker of xdist"])
+def test_a_marked_test_may_and_so_may_its_fixtures_and_nobody_after_it(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = pytest_in(tmp_path, MARKED, *options)
     assert "2 passed" in done.stdout, done.stdout
 
 
