@@ -1,7 +1,8 @@
 """Tree of thoughts: several next thoughts for each line of thought, judged, and only the best lines are followed.
 
 After Yao et al., "Tree of Thoughts: Deliberate Problem Solving with Large Language Models" (2023), as its breadth-first
-search. A thought is judged by a choice among a few words. Thoughts that say the same are followed once.
+search. A thought is judged by a choice among a few words; one that cannot lead to the answer is followed only where all are such,
+and thoughts that say the same are followed once.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ class TreeOfThoughts:
             for line, reply in zip(state["fresh"], replies, strict=True)
         ]
         found = [line for line in state["lines"] if line.ended] + judged
-        lines = sorted(found, key=lambda line: -line.worth)[: self.breadth] or state["lines"]
+        hopeful = [line for line in found if line.worth] or found
+        lines = sorted(hopeful, key=lambda line: -line.worth)[: self.breadth] or state["lines"]
         sure = lines[0].ended and lines[0].worth == len(WORTHS) - 1
         over = sure or not judged or state["level"] >= self.depth or all(line.ended for line in lines)
         return onward("answer" if over else "think", {"lines": lines, "fresh": []})
