@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
     from ..desk import Desk
 
 POST, LOOK = "post", "look"
-_PLACE = "#board"
+_PLACE = "~board"
 """Stands where a task's id stands in the steps of posting, so that all entries of a run are found in one place."""
 
 
 class Entry(BaseModel):
-    """One entry: the agent's role, the task it worked on, and when it was written, in seconds since the epoch."""
+    """One entry: the agent's role, the task it worked on, and the how manieth of its run it is (its event has the time)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +32,7 @@ class Entry(BaseModel):
     task: str
     key: str
     value: JsonValue
-    at: float
+    nth: int
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,13 @@ class Blackboard:
 
     def entries(self, ctx: RunContext) -> list[Entry]:
         """All entries of the run so far, the oldest first. No step: what an agent does by it, it does by `look`."""
-        found: list[tuple[int, Entry]] = []
+        written: list[tuple[int, dict[str, Any]]] = []
         for step, _ in ctx.journal.steps.known(_PLACE):
             done = [row for row in step.outcomes if row.kind == "step_finished"]
             if done:
-                found.append((done[-1].seq, Entry.model_validate(fields(done[-1])["output"])))
-        return [entry for _, entry in sorted(found, key=lambda one: one[0])]
+                written.append((done[-1].seq, fields(done[-1])["output"]))
+        written.sort(key=lambda one: one[0])
+        return [Entry(**entry, nth=nth) for nth, (_, entry) in enumerate(written, 1)]
 
     async def post(self, desk: Desk, key: str, value: JsonValue) -> Entry:
         """Write an entry, once, however often its task begins again.
@@ -78,17 +78,20 @@ class Blackboard:
             ToolArgumentError: there is no such key, or the value is not of its type; the message is the correction.
         """
         value = self._fitting(key, value)
-        ctx, inputs = desk.ctx, {"who": desk.agent.role, "task": desk.ctx.task_id, "key": key, "value": value}
-        place = desk.counted(json.dumps([POST, inputs], sort_keys=True))
+        ctx = desk.ctx
+        value = ctx.journal.redactor.value(value)  # as it will stand in the journal
+        entry = {"who": desk.agent.role, "task": ctx.task_id, "key": key, "value": value}
+        place = desk.counted(json.dumps([POST, entry], sort_keys=True))
 
-        async def write() -> Entry:
-            return Entry(**inputs, at=round(time.time(), 3))
+        def same() -> list[Entry]:
+            return [one for one in self.entries(ctx) if one.model_dump(exclude={"nth"}) == entry]
 
-        same = [e for e in self.entries(ctx) if e.model_dump(exclude={"at"}) == inputs]
-        if place < len(same):  # the task was broken off after it, or tried again
-            return same[place]
-        told = {**inputs, "nth": place}
-        return await ctx.for_task(_PLACE).step(f"board:{POST}", write, inputs=told, returns=Entry)
+        async def write() -> dict[str, JsonValue]:
+            return entry
+
+        if place >= len(same()):  # else the task was broken off after it, or is tried again
+            await ctx.for_task(_PLACE).step(f"board:{POST}", write, inputs={**entry, "nth": place})
+        return same()[place]
 
     async def look(self, desk: Desk, key: str | None = None) -> list[Entry]:
         """What is on the board now, or under one key: a step, so that a replay sees the same."""
@@ -132,7 +135,7 @@ class Blackboard:
     def _look_tool(self) -> DeskTool:
         async def look(desk: Desk, given: dict[str, Any]) -> list[dict[str, Any]]:
             found = await self.look(desk, given["key"])
-            return [e.model_dump(mode="json", exclude={"at", "task"}) for e in found]
+            return [e.model_dump(mode="json", exclude={"nth", "task"}) for e in found]
 
         said = "See what colleagues wrote on the board, all of it or under one key."
         key: Any = str | None
