@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from ...runtime.errors import InvalidCrew
 
@@ -74,19 +75,20 @@ def read_marked(file: Path, source: bytes) -> Marked:
         raise InvalidCrew(f"{file}, line {line}: it is not UTF-8; save it as UTF-8.") from None
     if file.suffix.lower() == ".json":  # its blanks may be tabs, of which YAML wants none
         text = re.sub(r"(?m)^[ \t]+", lambda found: " " * len(found[0]), text)
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        sign = f"U+{error.character:04X}" if isinstance(error.character, int) else repr(error.character)
+        raise InvalidCrew(f"{file}, line {line}: the sign {sign} may not stand in YAML; remove it.") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        said = " ".join(part for part in (error.context, error.problem) if part)
+        said = " ".join(" ".join(part.split()) for part in (error.context, error.problem) if part)
         raise InvalidCrew(f"{file}, line {line}, column {column}: not valid YAML ({said}).") from None
     except (yaml.YAMLError, RecursionError) as error:
         said = " ".join(str(error).split())
         raise InvalidCrew(f"{file}, line 1: not valid YAML ({said[:200]}).") from None
-    finally:
-        loader.dispose()
     if node is None:
         raise InvalidCrew(f"{file}, line 1: the file is empty; a crew needs at least `agents`.")
     _Reader(marked).read(node)

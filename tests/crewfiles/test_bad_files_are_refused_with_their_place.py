@@ -130,3 +130,23 @@ def test_any_key_with_one_letter_wrong_is_traced_to_itself(
         load_crew(file)
     assert f"line 4, column 5: the key {typo!r} is not known" in str(caught.value)
     assert f"the nearest is {key!r}" in str(caught.value)
+
+
+@given(
+    place=st.integers(0, len(CREW)),
+    cut=st.integers(0, 8),
+    put=st.text(st.sampled_from(list("[]{}:,-&*!|>'\"#% \n\tab01.~<=é\u2028\x00")), max_size=6),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_a_file_it_is_a_crew_or_one_sentence(
+    shop: Path, place: int, cut: int, put: str
+) -> None:
+    file = shop / "crew.yaml"
+    file.write_text(CREW[:place] + put + CREW[place + cut :], encoding="utf-8")
+    said = f"{file}, line"
+    try:
+        load_crew(file)
+    except InvalidCrew as error:
+        said = str(error)
+    assert "\n" not in said
+    assert said.startswith(f"{file}, line")
