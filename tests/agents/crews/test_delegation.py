@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crewgraph import Agent, Crew, ModelRequest, Task, TaskGraph, tool
+from crewgraph.agents.desk import Desk
+from crewgraph.agents.interop.tasks.function import function_agent
 from crewgraph.agents.testing import ScriptedModel
 from crewgraph.agents.worker import CrewWorker
+from crewgraph.agents.working.delegation import like
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.journalling.journal import Journal
 
@@ -265,3 +268,66 @@ def test_whatever_agents_ask_of_each_other_it_ends_within_its_bounds(
     asyncio.run(carry_out())
     shifts = sum((turns * len(ROLES)) ** level for level in range(depth + 1)) * len(ROLES)
     assert count <= shifts * (turns + 1)
+
+
+async def test_colleagues_who_are_asked_side_by_side_are_each_asked_once(exact: Run) -> None:
+    async def lead(desk: Desk) -> str:
+        asked = [
+            ("clerk", "What does a pen cost?"),
+            ("clerk", "What does ink cost?"),
+            ("host", "Who are you?"),
+        ]
+        said = await asyncio.gather(
+            *(desk.call("ask_colleague", {"colleague": c, "question": q}) for c, q in asked)
+        )
+        return " ".join(map(str, said))
+
+    def make(effects: list[str]) -> Crew:
+        clerk = shop(effects).agents[0]
+        agents = [
+            clerk,
+            Agent("host", "Say it.", architecture="direct"),
+            Agent("lead", "Lead.", delegates=True, architecture=function_agent(lead)),
+        ]
+        return Crew(agents, tasks=[TASK])
+
+    def script(request: ModelRequest) -> str:
+        told = all_told(request)
+        if role(request) == "host":
+            return "Answer: the host"
+        item = "ink" if "ink" in told else "pen"
+        if request.schema is not None:
+            return FINISH if "Result:" in told else act("price", item=item)
+        return f"{item} is 12.5"
+
+    ran = await exact(make, script)
+    assert sorted(ran.effects) == ["ink", "pen"]
+    assert ran.outcome.answer == "pen is 12.5 ink is 12.5 the host"
+    assert ran.outcome.evidence == ("pen: price 12.5 EUR [price]", "ink: price 12.5 EUR [price]")
+
+
+async def test_code_that_catches_everything_hands_its_task_on_all_the_same(exact: Run) -> None:
+    async def stubborn(desk: Desk) -> str:
+        try:
+            await desk.call("hand_off", {"colleague": "host", "why": "no time"})
+        except Exception:
+            return "kept it"
+        return "went on"
+
+    def make(effects: list[str]) -> Crew:
+        agents = [
+            Agent("host", "Say it.", architecture="direct"),
+            Agent("lead", "Lead.", delegates=True, architecture=function_agent(stubborn)),
+        ]
+        return Crew(agents, tasks=[TASK])
+
+    ran = await exact(make, lambda _: "Answer: the host did it")
+    assert ran.outcome.answer == "the host did it"
+
+
+def test_what_is_asked_in_other_words_is_the_same_thing() -> None:
+    assert like("What is the price of a pen?", "the price of the pen, please")
+    assert like("钢笔多少钱？", "钢笔多少钱")
+    assert not like("What is the price of a pen?", "Which colour is it?")
+    assert not like("?", "!")
+    assert like("?", " ? ")
