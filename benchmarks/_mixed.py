@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crewgraph import Agent, Crew, DidNotHappen, Happened, House, IdempotencyKey, Settings, Task, tool
 from crewgraph.agents.interop import (
@@ -88,7 +88,7 @@ class Notes(ModelClient):
         await asyncio.sleep(SECONDS)
         mark = digest(request.identity())[:8]
         if request.tools and request.tool_choice == "required":
-            call = ToolCall(f"call-{mark}", request.tools[0].name, {"note": f"Remember {mark}."})
+            call = ToolCall(f"call-{mark}", request.tools[0].name, {"about": "cake"})
             return ModelReply("", "tool_calls", Usage(20, 5), "notes", (call,))
         return ModelReply(f"Bring tea, cups and {mark}.", "stop", Usage(20, 5), "notes")
 
@@ -113,10 +113,10 @@ def crew_of(folder: Path) -> Crew:
         return Happened("Filed.") if key in filed(folder) else DidNotHappen()
 
     @tool(effect="once", reconcile=look)
-    async def file_note(note: str, key: IdempotencyKey) -> str:
-        """File a short note for later."""
+    async def file_note(about: Literal["tea", "cups", "cake"], key: IdempotencyKey) -> str:
+        """File a note that this is needed."""
         await asyncio.sleep(SECONDS / 2)
-        _append(folder / "notes.txt", f"{key}\t{note!r}")
+        _append(folder / "notes.txt", f"{key}\t{about}")
         await asyncio.sleep(SECONDS / 2)
         return "Filed."
 
@@ -143,7 +143,7 @@ def graph(note: object) -> Any:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     async def keep(state: Any) -> Any:
-        said = await file_note.ainvoke({"note": str(state["messages"][-1].content)[:40]})
+        said = await file_note.ainvoke({"about": "tea"})
         return {"messages": [("user", f"{said} Say it in other words.")]}
 
     builder = StateGraph(MessagesState)

@@ -254,6 +254,11 @@ def main() -> int:
                 every.append(found)
                 for words in found.wrong:
                     print(f"run {len(every) - 1}: {words}", flush=True)
+                print(
+                    f"run {len(every) - 1}: {found.kills} kills at {', '.join(f'{m:.2f}' for m in moments)} s, "
+                    f"{found.calls} model calls, {found.repeated} repeated",
+                    flush=True,
+                )
                 if not found.wrong:
                     shutil.rmtree(folder, ignore_errors=True)
         finally:

@@ -36,6 +36,7 @@ from crewgraph.runtime.errors import (
     TaskFailed,
 )
 from crewgraph.runtime.events import Answer, TextDelta
+from crewgraph.runtime.graph import TaskResult
 
 from .floor import Floor, one
 from .scripted import Endless, Script, Talker
@@ -473,3 +474,23 @@ def test_what_is_no_function_of_one_parameter_is_refused() -> None:
         function_agent(two)  # type: ignore[arg-type]
     with pytest.raises(InvalidCrew, match="no compiled LangGraph graph"):
         langgraph_agent(StateGraph(State))
+
+
+async def test_an_attempt_that_a_guardrail_refuses_does_not_call_tools_twice(tmp_path: Path) -> None:
+    from crewgraph import Agent, Crew, House, Settings, Task
+
+    shop = Shop()
+    tools = seller([shop.theirs()])
+
+    def polite(result: TaskResult) -> str | None:
+        return None if "please" in result.text else "Say please."
+
+    clerk = Agent("clerk", "Sell.", architecture=langgraph_agent(tools), guardrails=[polite])
+    crew = Crew([clerk], tasks=[Task(id="t1", description="Say it.", agent="clerk")])
+    client = Script(INK, "9 euros.", INK, "9 euros, please.")
+    async with House.open(Settings(home=tmp_path, model_url=None, model=None), client=client) as house:
+        done = await house.ask(crew, "What does ink cost?")
+        assert done.answer == "9 euros, please."
+        assert shop.calls == ["ink"]
+        assert (await house.replay(done.run_id, crew)).answer == done.answer
+    assert shop.calls == ["ink"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar, Token
@@ -152,7 +153,13 @@ class Seat:
                 self.seen.append(Seen(tool.name, dict(arguments), value))
                 return value
             self._permitted(tool.name, tool.effect)
-            return await Toolset([tool]).call(tool.name, arguments, self.ctx, agent=desk.agent.role)
+            own = Toolset([tool])
+            return await self._not_twice(
+                tool.name,
+                dict(arguments),
+                tool.effect,
+                lambda: own.call(tool.name, arguments, self.ctx, agent=desk.agent.role),
+            )
 
         read = tool.read(await self.effect((tool.name, dict(arguments)), call))
         return read.statement(desk.brief.lang) if isinstance(read, Stated) else str(read)
@@ -176,10 +183,16 @@ class Seat:
 
         async def step() -> Any:
             self._permitted(tool, effect)
-            kept = await self.ctx.step(
+            kept = await self._not_twice(tool, inputs, effect, carry_out, whole=whole)
+            return read(kept)
+
+        async def carry_out() -> Any:
+            return await self.ctx.step(
                 f"tool:{tool}", call, inputs=inputs, effect=effect, cost=lambda _: _ONE, reserve=_ONE
             )
-            return read(kept)
+
+        def whole(kept: Any) -> bool:
+            return not isinstance(read(kept), Broken)
 
         return await self.effect((tool, inputs), step)
 
@@ -266,6 +279,27 @@ class Seat:
             adapter=request.adapter or agent.adapter,
             max_tokens=agent.max_tokens if request.max_tokens == _PLAIN.max_tokens else request.max_tokens,
         )
+
+    async def _not_twice(
+        self,
+        tool: str,
+        arguments: Any,
+        effect: Effect,
+        make: Callable[[], Awaitable[Any]],
+        *,
+        whole: Callable[[Any], bool] = lambda value: True,
+    ) -> Any:
+        """The call; one with an effect that an earlier attempt at this task made is not made again (see `Desk.call`)."""
+        if effect == "read_only":
+            return await make()
+        memo = self.desk.memo
+        call = json.dumps([self.desk.agent.role, tool, arguments], sort_keys=True, default=str)
+        if kept := memo.kept.get(call):
+            return kept.popleft()
+        value = await make()
+        if whole(value):
+            memo.effects.append((call, value))
+        return value
 
     def _permitted(self, tool: str, effect: Effect) -> None:
         may = self.desk.agent.may
