@@ -121,9 +121,10 @@ class Reader:
         found = await self._database.fetch(ROWS, (line.number,))
         seal = self._seal
         rows = await asyncio.to_thread(opened, found, seal)
-        kept = dict(await self._database.fetch(BLOBS, (line.number,))) if holds_large(rows) else {}
+        large = holds_large(rows)
+        kept = dict(await self._database.fetch(BLOBS, (line.number,))) if large else {}
         short = holds_mark(rows) or any(map(is_own, kept))
-        if kept or short:
+        if large or short:
             quoting = Quoting.of((await self.whole(line)).options) if short else None
             rows = await asyncio.to_thread(filled, rows, kept, seal, quoting)
         await asyncio.to_thread(check, line.id, rows, line.head, seal)
