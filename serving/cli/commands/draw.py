@@ -96,7 +96,11 @@ def _lines(graph: Any) -> str:
     """One line for each node: where it leads; ``or`` where the node decides."""
     lines: list[str] = []
     for name in graph.nodes:
-        targets = [_ENDS.get(edge.target, edge.target) for edge in graph.edges if edge.source == name]
+        targets = [_named(edge.target) for edge in graph.edges if edge.source == name]
         if targets:
-            lines.append(f"  {_ENDS.get(name, name)} -> {' or '.join(targets)}")
+            lines.append(f"  {_named(name)} -> {' or '.join(targets)}")
     return "\n".join(lines)
+
+
+def _named(node: str) -> str:
+    return _ENDS.get(node, node)
