@@ -1,24 +1,19 @@
-"""LangGraph graphs as agents of a crew: on our model and tools, journalled, stopped, asked through."""
+"""LangGraph graphs as agents of a crew: on our model and tools, journalled, and stopped."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool as langchain_tool
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.message import add_messages
-from langgraph.prebuilt import ToolNode, tools_condition
-from langgraph.types import Command, interrupt
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command
 
-from crewgraph import tool
 from crewgraph.agents.interop import (
     as_langchain,
-    function_agent,
     langchain_tools,
     langgraph_agent,
     task_context,
@@ -31,65 +26,15 @@ from crewgraph.runtime.errors import (
     EngineError,
     InvalidCrew,
     InvalidRequest,
-    Rejected,
     StepInDoubt,
     TaskFailed,
 )
-from crewgraph.runtime.events import Answer, TextDelta
+from crewgraph.runtime.events import TextDelta
 from crewgraph.runtime.graph import TaskResult
 
 from .floor import Floor, one
 from .scripted import Endless, Script, Talker
-
-INK = ToolCall("c1", "price", {"item": "ink"})
-
-
-class State(TypedDict):
-    messages: Annotated[list[Any], add_messages]
-
-
-def seller(tools: Any, *, sync: bool = False, **compiled: Any) -> Any:
-    """The usual agent graph: the model decides, its calls are carried out, until it answers."""
-    model = as_langchain(task_model()).bind_tools(tools)
-
-    async def decide(state: State) -> State:
-        return {"messages": [await model.ainvoke(state["messages"])]}
-
-    def decide_now(state: State) -> State:
-        return {"messages": [model.invoke(state["messages"])]}
-
-    builder = StateGraph(State)
-    builder.add_node("decide", decide_now if sync else decide)
-    builder.add_node("tools", ToolNode(tools))
-    builder.add_edge(START, "decide")
-    builder.add_conditional_edges("decide", tools_condition, {"tools": "tools", END: END})
-    builder.add_edge("tools", "decide")
-    return builder.compile(**compiled)
-
-
-class Shop:
-    """Prices, and how often they were looked up."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def ours(self) -> Any:
-        @tool
-        def price(item: str) -> str:
-            """The price of an item."""
-            self.calls.append(item)
-            return f"{item} costs 9 euros"
-
-        return price
-
-    def theirs(self) -> Any:
-        @langchain_tool("price")
-        def price(item: str) -> str:
-            """The price of an item."""
-            self.calls.append(item)
-            return f"{item} costs 9 euros"
-
-        return price
+from .shop import INK, Shop, State, seller
 
 
 @pytest.mark.parametrize("sync", [False, True])
@@ -245,84 +190,6 @@ async def test_earlier_messages_of_the_thread_come_first(tmp_path: Path) -> None
     assert [m.content for m in client.requests[0].messages[:2]] == ["Hello.", "Good day."]
 
 
-def asks(saver: Any = None, *, before: list[str] | None = None) -> Any:
-    """A graph that asks a person in the middle of a node, after a call of the model in the same node."""
-
-    async def sell(state: State) -> Any:
-        offer = await as_langchain(task_model()).ainvoke(state["messages"])
-        agreed = interrupt({"question": "Is that a deal?", "offer": offer.content})
-        return {"messages": [HumanMessage(f"{offer.content}: {agreed}")]}
-
-    async def close(state: State) -> Any:
-        return {"messages": [await as_langchain(task_model()).ainvoke(state["messages"])]}
-
-    builder = StateGraph(State)
-    builder.add_node("sell", sell)
-    builder.add_node("close", close)
-    builder.add_edge(START, "sell")
-    builder.add_edge("sell", "close")
-    return builder.compile(checkpointer=saver, interrupt_before=before)
-
-
-@pytest.mark.parametrize("saver", [None, InMemorySaver()])
-async def test_an_interrupt_is_a_question_to_a_person_and_the_graph_goes_on_with_the_answer(
-    tmp_path: Path, saver: Any
-) -> None:
-    client = Script("9 euros", "Sold.")
-    floor = one(langgraph_agent(asks(saver)), tmp_path, client)
-    answer = Answer(decision="edit", value="8 euros")
-    assert await floor.asked_and_answered(answer) == "Is that a deal?"
-    assert (await floor.sitting())["t1"].text == "Sold."
-    assert client.requests[1].messages[-1].content == "9 euros: 8 euros"
-    assert len(client.requests) == 2, "what the node had asked before the question is not asked again"
-    assert (await floor.replay())["t1"].text == "Sold."
-    if saver is not None:
-        thread = f"{floor.run_id}/t1"
-        state = await asks(saver).aget_state({"configurable": {"thread_id": thread}})
-        assert state.values["messages"][-1].content == "Sold."
-
-
-async def test_an_interrupt_that_is_only_agreed_to_goes_on_with_true(tmp_path: Path) -> None:
-    client = Script("9 euros", "Sold.")
-    floor = one(langgraph_agent(asks()), tmp_path, client)
-    await floor.asked_and_answered(Answer(decision="approve"))
-    await floor.sitting()
-    assert client.requests[1].messages[-1].content == "9 euros: True"
-
-
-async def test_a_graph_that_was_compiled_to_stop_asks_whether_it_may_go_on(tmp_path: Path) -> None:
-    graph = asks(InMemorySaver(), before=["close"])
-    floor = one(langgraph_agent(graph), tmp_path, Script("9 euros", "Sold."))
-    await floor.asked_and_answered(Answer(decision="approve"))
-    assert "close" in await floor.asked_and_answered(Answer(decision="approve"))
-    assert (await floor.sitting())["t1"].text == "Sold."
-    other = one(langgraph_agent(graph), tmp_path, Script("9 euros", "Sold."))
-    await other.asked_and_answered(Answer(decision="approve"))
-    await other.asked_and_answered(Answer(decision="reject"))
-    with pytest.raises(Rejected, match="close"):
-        await other.sitting()
-
-
-async def test_a_tool_that_asks_a_person_is_called_to_its_end_once(tmp_path: Path) -> None:
-    sent: list[str] = []
-
-    @langchain_tool("price")
-    def price(item: str) -> str:
-        """The price of an item."""
-        euros = interrupt(f"What does {item} cost?")
-        sent.append(item)
-        return f"{euros} euros"
-
-    client = Script(INK, "Seven euros.")
-    floor = one(langgraph_agent(seller([price])), tmp_path, client)
-    assert await floor.asked_and_answered(Answer(decision="edit", value=7)) == "What does ink cost?"
-    assert (await floor.sitting())["t1"].text == "Seven euros."
-    assert "7 euros" in client.requests[1].messages[-1].content
-    assert sent == ["ink"]
-    await floor.replay()
-    assert sent == ["ink"]
-
-
 async def test_effects_of_a_node_itself_can_be_made_steps(tmp_path: Path) -> None:
     sent: list[str] = []
 
@@ -421,59 +288,6 @@ async def test_the_model_of_a_task_is_nobodys_outside_of_one() -> None:
         await as_langchain(task_model()).ainvoke("hello")
     with pytest.raises(InvalidRequest, match="belongs to a task"):
         task_context()
-
-
-async def test_a_function_is_an_agent_that_is_given_what_is_asked(tmp_path: Path) -> None:
-    async def shout(text: str) -> str:
-        return text.upper()
-
-    assert (await one(function_agent(shout), tmp_path, Script()).sitting())["t1"].text.endswith(
-        "WHAT DOES INK COST?"
-    )
-
-
-async def test_a_function_may_have_the_desk_and_each_of_its_calls_is_a_step(tmp_path: Path) -> None:
-    shop = Shop()
-    price = shop.ours()
-
-    async def look(desk: Any) -> Any:
-        reply = await desk.say([Message("user", desk.asked)])
-        return {"said": reply.text, "price": await desk.call("price", {"item": "ink"})}
-
-    floor = one(function_agent(look), tmp_path, Script("nine"), tools=[price])
-    done = await floor.sitting()
-    assert done["t1"].value["said"] == "nine"  # type: ignore[index,call-overload]
-    assert await floor.steps() == ["model", "tool:price"]
-    assert (await floor.replay())["t1"] == done["t1"]
-    assert shop.calls == ["ink"]
-
-
-async def test_a_function_may_be_one_step(tmp_path: Path) -> None:
-    sent: list[str] = []
-
-    async def send(text: str) -> str:
-        sent.append(text)
-        return "sent"
-
-    floor = one(function_agent(send, effect="once"), tmp_path, Script())
-    await floor.sitting()
-    assert (await floor.replay())["t1"].text == "sent"
-    assert len(sent) == 1
-
-
-def test_what_is_no_function_of_one_parameter_is_refused() -> None:
-    def sync(text: str) -> str:
-        return text
-
-    async def two(a: str, b: str) -> str:
-        return a + b
-
-    with pytest.raises(InvalidCrew, match="no async function"):
-        function_agent(sync)  # type: ignore[arg-type]
-    with pytest.raises(InvalidCrew, match="takes 2 parameters"):
-        function_agent(two)  # type: ignore[arg-type]
-    with pytest.raises(InvalidCrew, match="no compiled LangGraph graph"):
-        langgraph_agent(StateGraph(State))
 
 
 async def test_an_attempt_that_a_guardrail_refuses_does_not_call_tools_twice(tmp_path: Path) -> None:
