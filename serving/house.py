@@ -29,12 +29,10 @@ from .conversing import Conversations
 from .endpoints.file import keys_in, models_of
 from .entering import checked_request, options_of
 from .lazy_client import LazyClient, NoEngine, OtherModel
-from .outcome import Outcome
+from .outcome import Outcome as Outcome
 from .planning import services_for
 from .settings import Settings
 from .tenants import TenantBudget, Tenants, read_tenants
-
-__all__ = ["House", "Outcome", "redactor_of", "replay_over"]
 
 if TYPE_CHECKING:
     from ..runtime.past.bisect import Culprit
