@@ -70,8 +70,8 @@ class Crew:
     manager: Agent | None = None
     turns: int | None = None
     depth: int = 2
-    guardrails: Mapping[str, Sequence[Guardrail]] = field(default_factory=dict)
-    board: Blackboard | None = None
+    guardrails: Mapping[str, Sequence[Guardrail]] = field(default_factory=dict, hash=False)
+    board: Blackboard | None = field(default=None, hash=False)
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

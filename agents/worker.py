@@ -69,7 +69,7 @@ class CrewWorker:
         gathered: list[tuple[Brief, tuple[str, ...]]] = []
 
         async def write_it(desk: Desk) -> TaskResult:
-            """As today: what is gathered once is written, and written again where it is refused."""
+            """What was gathered once is written, and written again where it is refused."""
             if not gathered:
                 gathered.append(await self._gathered(desk))
             brief, evidence = gathered[0]
@@ -103,7 +103,8 @@ class CrewWorker:
         if not self.crew.guardrails:
             return ()
         head, _, number = task.id.rpartition(".")
-        whole = head if number.isdigit() and head in self.graph else task.id
+        is_entry = number.isdigit() and head in self.graph and self.graph[head].each is not None
+        whole = head if is_entry else task.id
         return self.crew.guardrails.get(task.id, self.crew.guardrails.get(whole, ()))
 
     def _brief(self, task: Task, ctx: RunContext) -> Brief:

@@ -242,3 +242,37 @@ async def test_a_guardrail_that_fails_or_says_nonsense_is_named(ask: Run) -> Non
 
     with pytest.raises((TaskFailed, InvalidCrew), match="The guardrail 'odd' gave 7: it gives True or None"):
         await ask(poet(odd), answers("Oslo"))
+
+
+async def test_each_entry_of_a_list_is_held_by_the_guardrails_of_its_task(ask: Run) -> None:
+    held: list[str] = []
+
+    def note(result: TaskResult) -> None:
+        held.append(result.text)
+
+    def make(effects: list[str]) -> Crew:
+        @tool
+        async def rank(city: str) -> int:
+            """The rank of a city.
+
+            Args:
+                city: Its name.
+            """
+            return len(city)
+
+        tasks = [
+            Task(
+                id="r",
+                description="Rank.",
+                agent="clerk",
+                tool="rank",
+                args={"city": "$item"},
+                each=["Oslo", "Rome"],
+            ),
+            Task(id="s", description="Say it.", agent="host", depends_on=("r",)),
+        ]
+        agents = [Agent("clerk", "Rank.", tools=[rank]), Agent("host", "Say.", architecture="direct")]
+        return Crew(agents, tasks=tasks, guardrails={"r": [note]})
+
+    await ask(make, lambda _: "Answer: both")
+    assert len(held) == 2
