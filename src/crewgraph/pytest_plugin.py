@@ -1,5 +1,6 @@
 """The pytest plugin: no test calls a live model unless it is asked for, and fixtures for tests of crews.
 
+A test suite asks for it with ``addopts = "-p crewgraph.pytest_plugin"``: being installed changes nobody's tests.
 `--live-models` lets all tests call them, the marker ``live`` one test. Everywhere else, starting an engine or asking one
 fails the test with one sentence, in processes that a test starts too. Fixtures: `scripted_model` (makes one, and fails the
 test that leaves replies unused), `recorded_model` (live replies, kept beside the test), `crew_house` (asks crews).

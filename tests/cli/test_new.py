@@ -34,14 +34,7 @@ def test_a_new_project_passes_its_own_tests(tmp_path: Path, name: str) -> None:
     made = inside(tmp_path, *PROGRAM, "new", name)
     assert made.returncode == 0, made.stderr
     assert f"cd {name} && crewgraph run crew.yaml" in made.stdout
-    plugin = (
-        "-p",
-        "crewgraph.pytest_plugin",
-        "-p",
-        "no:crewgraph",
-        "-p",
-        "no:asyncio",
-    )  # pytest alone will do
+    plugin = ("-p", "no:asyncio")  # pytest alone will do
     tested = inside(tmp_path / name, sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "2 passed" in tested.stdout

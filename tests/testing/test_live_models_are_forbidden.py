@@ -60,8 +60,6 @@ def pytest_in(folder: Path, test: str, *options: str) -> subprocess.CompletedPro
             "pytest",
             "-p",
             "crewgraph.pytest_plugin",
-            "-p",
-            "no:crewgraph",
             *options,
             "-q",
         ],
@@ -134,7 +132,7 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path) -> None:
     code = """
 import os, sys, pytest
 os.environ["CREWGRAPH_LIVE_MODELS"] = "as before"
-pytest.main(["-p", "crewgraph.pytest_plugin", "-p", "no:crewgraph", "-q"])
+pytest.main(["-p", "crewgraph.pytest_plugin", "-q"])
 assert os.environ["CREWGRAPH_LIVE_MODELS"] == "as before"
 """
     (tmp_path / "test_none.py").write_text(
