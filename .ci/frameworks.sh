@@ -30,5 +30,5 @@ step 'the tests of other frameworks'
 # vLLM has an environment and a lane of its own; name its server and they run on it too.
 lane='not vllm'
 test -n "${CREWGRAPH_TEST_VLLM_URL:-}" && lane='vllm or not vllm'
-"$venv/bin/python" -m pytest -q tests/interop tests/docs/test_page_on_models.py -m "$lane" "$@"
+"$venv/bin/python" -m pytest -q tests/interop tests/crewfiles tests/docs/test_page_on_models.py -m "$lane" "$@"
 step 'done'

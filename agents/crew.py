@@ -18,6 +18,7 @@ from .working.permission import permits
 
 if TYPE_CHECKING:
     from .guarding.guardrail import Guardrail
+    from .memory.memory import Memory
     from .working.blackboard import Blackboard
 
 
@@ -51,6 +52,8 @@ class Crew:
     speaks next in a conversation, and is none of the `agents`. A conversation has at most `turns` turns (left out: three
     for each agent). `depth` is how far one question may lead to another where agents `delegates`. `guardrails` hold the
     results of the author's tasks, by their ids, beside those of the agents. `board` is what agents tell each other on.
+    `memory` is what they remember from run to run: a `Memory`, or True for the one that the house keeps. What has to do
+    with a request is recalled for each agent that works it out, and what people say of themselves is remembered.
 
     Raises:
         InvalidCrew: no agents, two with one role, a task for an unknown agent or tool, a process without what it needs, a
@@ -72,6 +75,7 @@ class Crew:
     depth: int = 2
     guardrails: Mapping[str, Sequence[Guardrail]] = field(default_factory=dict, hash=False)
     board: Blackboard | None = field(default=None, hash=False)
+    memory: Memory | bool | None = field(default=None, hash=False)
     toolset: Toolset = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

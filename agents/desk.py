@@ -73,12 +73,14 @@ class Desk:
 
     @property
     def asked(self) -> str:
-        """The request, the task and what is known so far, as a user's message says it; and what was wrong with the last try."""
+        """The request, the task and what is known so far, as a user's message says it; what is remembered; what was wrong."""
         parts = [f"Request: {self.brief.request}"]
         if self.task.description and self.task.description not in self.brief.request:
             parts.append(f"Task: {self.task.description} {self.task.expected_output}".strip())
         if notes := self.brief.notes():
             parts.append(f"Known so far:\n{notes}")
+        if self.brief.recalled:
+            parts.insert(0, self.brief.recalled)
         if self.brief.refusal is not None:
             parts.append(self.brief.refusal.told())
         return "\n\n".join(parts)

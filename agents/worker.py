@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..runtime.context import RunContext
 from ..runtime.graph import Task, TaskGraph, TaskResult
@@ -21,13 +21,16 @@ from .working.saying import said, shown
 from .working.shift import Shift, held, lines_of, with_seen
 from .writing import Brief, fill, write
 
+if TYPE_CHECKING:
+    from .memory.memory import Memory
+
 
 @dataclass(frozen=True)
 class CrewWorker:
     """A `Worker` over a crew: what the scheduler hands every ready task to.
 
     `reasons` says whether the model is trusted to choose its own actions (see `aptitude`); where it is not, tasks
-    rest on the tool calls that the planner bound for them.
+    rest on the tool calls that the planner bound for them. `memory` is what a crew with a memory recalls from.
     """
 
     crew: Crew
@@ -37,6 +40,7 @@ class CrewWorker:
     lang: Language
     history: Sequence[Message] = ()
     reasons: bool = False
+    memory: Memory | None = None
 
     async def __call__(self, task: Task, ctx: RunContext) -> TaskResult:
         """The task's result, once its guardrails let it pass.
@@ -57,6 +61,8 @@ class CrewWorker:
         if task.tool is not None:
             return await self._called(agent, task, task.tool, ctx, guardrails)
         desk = self._desk(agent, task, ctx)
+        if self.crew.memory:
+            desk = await self._remembering(desk)
         if self.crew.process == Process.conversation:
             from .working.conversation import turn
 
@@ -80,6 +86,15 @@ class CrewWorker:
     def _desk(self, agent: Agent, task: Task, ctx: RunContext) -> Desk:
         toolset = self.crew.tools_of(agent)
         return Desk(agent, self.crew, self.client, ctx, task, self._brief(task, ctx), toolset)
+
+    async def _remembering(self, desk: Desk) -> Desk:
+        """The desk with what is remembered of earlier runs beside the request."""
+        from .memory.recalling import recalled
+
+        found = await recalled(
+            self.memory, desk.ctx, self.request, agent=desk.agent.role, crew=self.crew.name
+        )
+        return replace(desk, brief=replace(desk.brief, recalled=found.notes(self.lang)))
 
     async def _called(
         self, agent: Agent, task: Task, name: str, ctx: RunContext, guardrails: Sequence[Any]

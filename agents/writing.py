@@ -37,7 +37,7 @@ class Brief:
     """What a writing task is given: the user's request and language, earlier turns, and the results before it.
 
     `stated` are typed results of tools, `written` the texts that other agents wrote. `refusal` is set where the agent's
-    last result was sent back.
+    last result was sent back, `recalled` is what is remembered of earlier runs.
     """
 
     request: str
@@ -46,6 +46,7 @@ class Brief:
     stated: Sequence[Stated] = ()
     written: Sequence[str] = ()
     refusal: Refusal | None = None
+    recalled: str = ""
 
     @property
     def passages(self) -> list[Passages]:
@@ -71,7 +72,8 @@ class Brief:
         return "\n".join(dict.fromkeys([*parts, *self._paragraphs()]))[:_NOTES]
 
     def corrected(self, asked: str) -> str:
-        """What is asked, and behind it what was wrong with the last answer."""
+        """What is asked, before it what is remembered, and behind it what was wrong with the last answer."""
+        asked = f"{self.recalled}\n\n{asked}" if self.recalled else asked
         return f"{asked}\n\n{self.refusal.told()}" if self.refusal is not None else asked
 
     def _paragraphs(self) -> list[str]:

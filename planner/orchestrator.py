@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ..agents.aptitude import Aptitude
 from ..agents.crew import Crew
@@ -29,6 +29,9 @@ from .plan import Plan, wrong
 from .planner import REFUSED, Planner
 from .services import NO_SERVICES, Services
 from .ways import Mode
+
+if TYPE_CHECKING:
+    from ..agents.memory.memory import Memory
 
 Hands = Callable[[CrewWorker, RunContext], Worker]
 """What carries a run's tasks out in place of the crew's own worker: the cluster, say."""
@@ -140,8 +143,13 @@ class Orchestrator:
                 plans.append(planned)
                 await ctx.emit(planned)
         tasks = all_tasks(planned, [task for added in ctx.journal.added for task in added.tasks])
+        answer = _answer(results, planned.tasks or tasks, planned.missing, asked.intent.language)
+        if self.crew.memory:
+            from ..agents.memory.recalling import remembered
+
+            await remembered(self._memory, ctx, asked.request, answer, crew=self.crew.name)
         finished = RunFinished(
-            answer=_answer(results, planned.tasks or tasks, planned.missing, asked.intent.language),
+            answer=answer,
             evidence=evidence(tasks, results),
             seconds=round(ctx.meter.seconds, 3),
             tokens=ctx.spent.tokens,
@@ -150,6 +158,12 @@ class Orchestrator:
         if len(plans) == 1:
             await planner.learn(asked, tasks, planned, ctx, worked=True)
         return finished
+
+    @property
+    def _memory(self) -> Memory | None:
+        """What the crew's agents remember by: a memory of its own, or the one of whoever runs it."""
+        own = self.crew.memory
+        return self.services.remembers if own is True else own or None
 
     async def _execute(
         self, planner: Planner, asked: Asked, ctx: RunContext, planned: PlanMade
@@ -164,6 +178,7 @@ class Orchestrator:
             language_of(asked.request),
             asked.history,
             reasons,
+            self._memory,
         )
         worker = self.hands(own, ctx) if self.hands is not None else own
         busy = {agent.role: agent.limit for agent in self.crew.agents if agent.limit is not None}

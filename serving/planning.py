@@ -11,15 +11,19 @@ from ..runtime.journalling.redaction import Redactor
 from ..runtime.store import Store
 from .measures import PastWork
 from .planmemory import plan_memory
+from .remembering import remembering
 from .settings import Settings
 
 
 @asynccontextmanager
 async def services_for(settings: Settings, store: Store, redactor: Redactor) -> AsyncIterator[Services]:
-    """Plans that worked, what past runs took, and who tells requests apart, for as long as the block lasts.
+    """Plans that worked, what past runs took, who tells requests apart, what agents remember, for as long as the block lasts.
 
     Raises:
-        InvalidInput: the settings name no place for plans that could be one.
+        InvalidInput: the settings name no place for plans or memories that could be one.
     """
-    async with plan_memory(settings, redactor=redactor) as memory:
-        yield Services(memory=memory, measures=PastWork(store), intents=Intents())
+    async with (
+        plan_memory(settings, redactor=redactor) as plans,
+        remembering(settings, redactor=redactor) as own,
+    ):
+        yield Services(memory=plans, measures=PastWork(store), intents=Intents(), remembers=own)

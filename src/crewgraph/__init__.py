@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agents.agent import Agent
-    from .agents.crew import Crew
+    from .agents.crew import Crew, Process
+    from .agents.guarding.guardrail import Check
+    from .agents.guarding.judge import Judge
+    from .agents.guarding.refused import OutputRefused
+    from .agents.interop import autogen_agent, crewai_agent, function_agent, langgraph_agent
+    from .agents.memory.memory import Memory
     from .agents.model import Message, ModelClient, ModelDelta, ModelReply, ModelRequest, Usage
+    from .agents.working.blackboard import Blackboard
     from .runtime.budget import Budget
     from .runtime.errors import CrewgraphError, ToolError
     from .runtime.events import Answer
     from .runtime.graph import Task, TaskGraph, TaskResult
     from .runtime.policy import Allowance, Condition, Retry
     from .runtime.stepping.doubt import DidNotHappen, Happened, StillUnknown
+    from .serving.a2a.remote import remote_agent
+    from .serving.crewfiles.crewai import from_crewai_files, import_crew
     from .serving.doors import run, run_sync
     from .serving.house import House, Outcome
+    from .serving.lending import as_autogen_agent, as_crewai_tool, as_langgraph, as_tool
     from .serving.settings import Settings
     from .tools.builtin.calculate import calculate
     from .tools.builtin.files import read_file
@@ -36,7 +45,9 @@ _HOMES = {
     "Agent": "agents.agent",
     "Allowance": "runtime.policy",
     "Answer": "runtime.events",
+    "Blackboard": "agents.working.blackboard",
     "Budget": "runtime.budget",
+    "Check": "agents.guarding.guardrail",
     "Column": "tools.builtin.table",
     "Condition": "runtime.policy",
     "Crew": "agents.crew",
@@ -47,12 +58,16 @@ _HOMES = {
     "Happened": "runtime.stepping.doubt",
     "House": "serving.house",
     "IdempotencyKey": "tools.effects",
+    "Judge": "agents.guarding.judge",
+    "Memory": "agents.memory.memory",
     "Message": "agents.model",
     "ModelClient": "agents.model",
     "ModelDelta": "agents.model",
     "ModelReply": "agents.model",
     "ModelRequest": "agents.model",
     "Outcome": "serving.house",
+    "OutputRefused": "agents.guarding.refused",
+    "Process": "agents.crew",
     "Retry": "runtime.policy",
     "Settings": "serving.settings",
     "StillUnknown": "runtime.stepping.doubt",
@@ -64,8 +79,19 @@ _HOMES = {
     "ToolError": "runtime.errors",
     "Traits": "tools.planning",
     "Usage": "agents.model",
+    "as_autogen_agent": "serving.lending",
+    "as_crewai_tool": "serving.lending",
+    "as_langgraph": "serving.lending",
+    "as_tool": "serving.lending",
+    "autogen_agent": "agents.interop",
     "calculate": "tools.builtin.calculate",
+    "crewai_agent": "agents.interop",
+    "from_crewai_files": "serving.crewfiles.crewai",
+    "function_agent": "agents.interop",
+    "import_crew": "serving.crewfiles.crewai",
+    "langgraph_agent": "agents.interop",
     "read_file": "tools.builtin.files",
+    "remote_agent": "serving.a2a.remote",
     "run": "serving.doors",
     "run_sync": "serving.doors",
     "tool": "tools.tool",
@@ -76,7 +102,9 @@ __all__ = [
     "Agent",
     "Allowance",
     "Answer",
+    "Blackboard",
     "Budget",
+    "Check",
     "Column",
     "Condition",
     "Crew",
@@ -87,12 +115,16 @@ __all__ = [
     "Happened",
     "House",
     "IdempotencyKey",
+    "Judge",
+    "Memory",
     "Message",
     "ModelClient",
     "ModelDelta",
     "ModelReply",
     "ModelRequest",
     "Outcome",
+    "OutputRefused",
+    "Process",
     "Retry",
     "Settings",
     "StillUnknown",
@@ -104,8 +136,19 @@ __all__ = [
     "ToolError",
     "Traits",
     "Usage",
+    "as_autogen_agent",
+    "as_crewai_tool",
+    "as_langgraph",
+    "as_tool",
+    "autogen_agent",
     "calculate",
+    "crewai_agent",
+    "from_crewai_files",
+    "function_agent",
+    "import_crew",
+    "langgraph_agent",
     "read_file",
+    "remote_agent",
     "run",
     "run_sync",
     "tool",

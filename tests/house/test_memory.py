@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crewgraph import Agent, Crew, House, Settings, Task
+from crewgraph import Agent, Crew, House, ModelRequest, Settings, Task
 from crewgraph.agents.memory.entry import Scope
 from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
 from crewgraph.runtime.errors import InvalidInput
@@ -95,3 +95,28 @@ async def test_a_crew_remembers_in_one_run_and_recalls_in_the_next_each_tenant_f
     async with House.open(settings, client=ForbiddenModel()) as house:
         again = await house.replay(mine.run_id, asking)
         assert again.answer == mine.answer
+
+
+async def test_a_crew_with_a_memory_knows_in_another_conversation_what_somebody_said_of_themselves(
+    tmp_path: Path,
+) -> None:
+    crew = Crew([Agent("host", "Talk with guests.")], name="inn", memory=True)
+    heard: list[str] = []
+
+    def say(request: ModelRequest) -> str:
+        heard.append(request.messages[-1].content)
+        return "Noted."
+
+    async with House.open(of(tmp_path), client=ScriptedModel(say)) as house:
+        await house.ask(crew, "My name is Ada, and I am allergic to nuts.", planner="rules")
+        asked = await house.ask(crew, "What am I allergic to?", planner="rules")
+        assert "nuts" in heard[-1]
+        assert "Remembered" in heard[-1]
+        other = Crew([Agent("host", "Talk with guests.")], name="another inn", memory=True)
+        await house.ask(other, "What am I allergic to?", planner="rules")
+        assert "nuts" not in heard[-1], "what one crew is told stays with it"
+    async with remembering(of(tmp_path)) as memory:
+        assert memory is not None
+        await memory.forget_tenant("")
+    async with House.open(of(tmp_path), client=ForbiddenModel()) as house:
+        assert (await house.replay(asked.run_id, crew)).answer == asked.answer

@@ -36,12 +36,13 @@ from ...architectures.architecture import Seen
 from ...calls import ask_model
 from ...desk import Desk
 from ...model import ModelClient, ModelReply, ModelRequest
+from ...working.delegation import HandedOff
 from ..scope import CallScope
 
 T = TypeVar("T")
 
 _ONE = Cost(tool_calls=1)
-_ENDS_IT = (BudgetExceeded, Rejected, ReplayDiverged, StepInDoubt, StoreError, Suspended)
+_ENDS_IT = (BudgetExceeded, HandedOff, Rejected, ReplayDiverged, StepInDoubt, StoreError, Suspended)
 """What no framework may go on from, however many errors it catches: the next call gets it again, and in the end the task."""
 _PLAIN = ModelRequest(())
 
