@@ -230,6 +230,8 @@ class CrewSaid(Said):
     """How far one question may lead to another where agents delegate."""
     board: BoardEntry = False
     """What agents tell each other on; true: anything, by all."""
+    memory: bool = False
+    """Whether its agents remember from run to run, in the memory of whoever runs it."""
     planner: str | None = None
     """The import path of a planning strategy of your own."""
     risky: Literal["ask", "note", "allow"] | None = None

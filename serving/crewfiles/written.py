@@ -79,6 +79,7 @@ class _Builder:
             "turns": said.turns,
             "depth": said.depth,
             "board": self._board(said.board),
+            "memory": said.memory or None,
             "manager": None if said.manager is None else self._agent(said.manager, ("manager",)),
         }
         if said.guardrails:
