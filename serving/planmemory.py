@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..runtime.errors import InvalidInput
+from .keeping import kept_at
 from .settings import PLANS_VARIABLE, Settings
 
 if TYPE_CHECKING:
@@ -18,32 +18,18 @@ if TYPE_CHECKING:
     from ..runtime.journalling.redaction import Redactor
 
 FOLDER = "plans"
-_OFF = frozenset({"off", "no", "none", "0"})
 
 Embedding = Callable[[], Awaitable["Embed | None"]]
 """Gives what makes vectors, at the first call that needs it; None where there is no model for it on this machine."""
 
 
 def place_of_plans(settings: Settings) -> str | Path | None:
-    """Where plans are kept: what the settings name (a folder or the URL of a Qdrant server), else `plans` in the home
-    folder. None where they say off, and where what is kept is to be encrypted and they name nothing: plans are not.
+    """Where plans are kept (see `kept_at`); None: they are not.
 
     Raises:
-        InvalidInput: it names neither a folder nor a server that can be spoken to.
+        InvalidInput: the settings name neither a folder nor a server that can be spoken to.
     """
-    named = (settings.plans or "").strip()
-    if named.lower() in _OFF:
-        return None
-    if not named:
-        return None if settings.database_keys else settings.home / FOLDER
-    if "://" not in named:
-        return Path(named).expanduser()
-    if not named.startswith(("http://", "https://")):
-        raise InvalidInput(
-            f"{PLANS_VARIABLE}={named!r} is no place for plans: name a folder, the URL of a Qdrant server "
-            "(http://host:6333), or off."
-        )
-    return named
+    return kept_at(settings.plans, settings, folder=FOLDER, variable=PLANS_VARIABLE)
 
 
 @asynccontextmanager

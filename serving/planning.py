@@ -10,7 +10,7 @@ from ..planner.services import Services
 from ..runtime.journalling.redaction import Redactor
 from ..runtime.store import Store
 from .measures import PastWork
-from .planmemory import plan_memory
+from .planmemory import local_embedding, plan_memory
 from .remembering import remembering
 from .settings import Settings
 
@@ -23,7 +23,8 @@ async def services_for(settings: Settings, store: Store, redactor: Redactor) -> 
         InvalidInput: the settings name no place for plans or memories that could be one.
     """
     async with (
-        plan_memory(settings, redactor=redactor) as plans,
-        remembering(settings, redactor=redactor) as own,
+        local_embedding(settings) as embedding,  # one for both: it takes 90 MB
+        plan_memory(settings, redactor=redactor, embedding=embedding) as plans,
+        remembering(settings, redactor=redactor, embedding=embedding) as own,
     ):
         yield Services(memory=plans, measures=PastWork(store), intents=Intents(), remembers=own)

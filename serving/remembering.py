@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..runtime.errors import InvalidInput
+from .keeping import kept_at
 from .settings import MEMORY_VARIABLE, Settings
 
 if TYPE_CHECKING:
@@ -16,29 +16,15 @@ if TYPE_CHECKING:
     from .planmemory import Embedding
 
 FOLDER = "memory"
-_OFF = frozenset({"off", "no", "none", "0"})
 
 
 def place_of_memories(settings: Settings) -> str | Path | None:
-    """Where memories are kept: what the settings name (a folder or the URL of a Qdrant server), else `memory` in the home
-    folder. None where they say off, and where what is kept is to be encrypted and they name nothing: memories are not.
+    """Where memories are kept (see `kept_at`); None: they are not.
 
     Raises:
-        InvalidInput: it names neither a folder nor a server that can be spoken to.
+        InvalidInput: the settings name neither a folder nor a server that can be spoken to.
     """
-    named = (settings.memory or "").strip()
-    if named.lower() in _OFF:
-        return None
-    if not named:
-        return None if settings.database_keys else settings.home / FOLDER
-    if "://" not in named:
-        return Path(named).expanduser()
-    if not named.startswith(("http://", "https://")):
-        raise InvalidInput(
-            f"{MEMORY_VARIABLE}={named!r} is no place for memories: name a folder, the URL of a Qdrant server "
-            "(http://host:6333), or off."
-        )
-    return named
+    return kept_at(settings.memory, settings, folder=FOLDER, variable=MEMORY_VARIABLE)
 
 
 @asynccontextmanager
