@@ -133,7 +133,7 @@ async def test_the_time_of_a_call_is_over_for_a_slow_reader_too(raw: Raw) -> Non
 async def test_the_time_of_a_call_bounds_its_retries() -> None:
     request = ModelRequest(QUESTION, timeout_s=0.2)
     async with asyncio.timeout(5), HttpModelClient("http://127.0.0.1:9", attempts=100) as client:
-        with pytest.raises(EngineUnreachable):
+        with pytest.raises((EngineUnreachable, EngineTimeout)):  # whichever a busy machine has first
             await client.complete(request)
 
 

@@ -118,8 +118,10 @@ def _surely_a_schema(schema: dict[str, Any]) -> bool:
 
     A plan's schema is made for each request, and may have 100,000 characters.
     """
-    import jsonschema_rs
-
+    try:
+        import jsonschema_rs
+    except ImportError:  # in vLLM's own environment, where crewgraph may be on the path alone
+        return False
     try:
         if not jsonschema_rs.meta.is_valid(schema):
             return False
