@@ -11,6 +11,7 @@ The hook for whoever carries a task out::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from ...runtime.context import RunContext
 from ...runtime.errors import CrewgraphError, ReplayDiverged
@@ -114,8 +115,8 @@ def _entries(
     said = Provenance(by="user", run_id=ctx.run_id, task_id=ctx.task_id, thread=_thread(ctx))
     scope = Scope(**where)
     found = [one.entry(scope, said, f"{key}#{n}") for n, one in enumerate(told)]
-    if (happened := inputs["episode"]) is not None:
-        asked, came = (" ".join(str(text).split()) for text in happened)  # type: ignore[attr-defined]  # two texts, from above
+    if (happened := cast("list[str] | None", inputs["episode"])) is not None:
+        asked, came = (" ".join(text.split()) for text in happened)
         text = f"{asked} → {came}"[:LONGEST] if came else asked
         if text:
             own = said.model_copy(update={"by": "run"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -117,13 +117,13 @@ class Talk:
         if not whole or not self._pieces:
             return []
         mean = self._words / len(self._pieces) or 1.0
-        cover: Counter[int] = Counter()
-        score: Counter[int] = Counter()
+        cover: dict[int, float] = defaultdict(float)
+        score: dict[int, float] = defaultdict(float)
         for concept in asked.concepts:
             for at in {at for token in concept.alternatives for at in self._holders.get(token, ())}:
                 length = len(self._pieces[at].bag) / mean
-                cover[at] += concept.weight  # type: ignore[assignment]  # a counter of weights
-                score[at] += concept.weight * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * length))  # type: ignore[assignment]
+                cover[at] += concept.weight
+                score[at] += concept.weight * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * length))
         ranked = sorted(score, key=lambda at: (-score[at], -at))
         found = [(cover[at] / whole, self._pieces[at]) for at in ranked[: 4 * limit]]
         return [(share, piece) for share, piece in found if piece.number < before][:limit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 # CrewAI is an extra: where it is not installed, checkers take its names for Any.
@@ -56,9 +57,8 @@ class CrewAIAgent(ForeignAgent):
 
     async def work(self, seat: Seat) -> Concluded:
         """What it gives in the end."""
-        seat.patient = (
-            False  # CrewAI would begin again, tools and all: that is for the task to do, which reads back
-        )
+        # CrewAI would begin again, tools and all: that is for the task to do, which reads back.
+        seat.patient = False
         binding = _Binding(seat, self._settings)
         made = self._fresh(binding)
         if isinstance(made, Crew):
@@ -67,10 +67,10 @@ class CrewAIAgent(ForeignAgent):
             binding.agent(made)
             said = [{"role": m.role, "content": m.content} for m in seat.desk.brief.history]
             messages = [*said, {"role": "user", "content": seat.desk.asked}]
-            kickoff = lambda: made.kickoff(messages)  # noqa: E731
+            kickoff = partial(made.kickoff, messages)
         elif isinstance(made, Flow):
             made.suppress_flow_events = True
-            kickoff = lambda: made.kickoff(inputs=self._inputs(seat.desk))  # noqa: E731
+            kickoff = partial(made.kickoff, inputs=self._inputs(seat.desk))
         else:
             raise InvalidCrew(
                 f"What was to make a CrewAI crew, agent or flow made a {type(made).__name__}; return one of these."
@@ -92,7 +92,7 @@ class CrewAIAgent(ForeignAgent):
         if self._given is None and not any(name in str(text) for text in described for name in _NAMES):
             crew.tasks[0].description += "\n\n{asked}"
         inputs = self._inputs(binding.seat.desk)
-        return lambda: crew.kickoff(inputs=inputs)
+        return partial(crew.kickoff, inputs=inputs)
 
     def _inputs(self, desk: Desk) -> dict[str, Any]:
         if self._given is not None:

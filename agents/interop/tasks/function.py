@@ -58,7 +58,9 @@ def function_agent(
     Raises:
         InvalidCrew: it is no async function of one parameter.
     """
-    if not (inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))):  # noqa: B004
+    if not (
+        inspect.iscoroutinefunction(fn) or (callable(fn) and inspect.iscoroutinefunction(type(fn).__call__))
+    ):
         raise InvalidCrew(
             f"{getattr(fn, '__name__', fn)!r} is no async function: write `async def`, with one parameter."
         )

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ async def in_own_thread(work: Callable[[], T], name: str) -> T:
         if error is not None:
             done.set_exception(_raisable(error))
         else:
-            done.set_result(value)  # type: ignore[arg-type]  # there is a value where there is no error
+            done.set_result(cast("T", value))  # there is a value where there is no error
 
     def run() -> None:
         value: T | None = None
