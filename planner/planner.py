@@ -11,7 +11,7 @@ from ..agents.crew import Crew, Process
 from ..agents.model import Message, ModelClient
 from ..runtime.budget import Budget
 from ..runtime.context import RunContext
-from ..runtime.errors import InvalidPlan
+from ..runtime.errors import InvalidPlan, Unreachable
 from ..runtime.events import PlanMade
 from ..runtime.graph import Task
 from ..runtime.journalling.row import decode
@@ -103,13 +103,16 @@ class Planner:
             answer = Task(id=ANSWER, description="Reply", agent=self.crew.agents[-1].role)
             notes = ("Small talk: no plan is needed.",)
             return await clearing.cleared(Plan(tasks=(answer,), strategy="small_talk", notes=notes), asked)
+        by_itself = not self._fixed and self._own is None
+        if by_itself:
+            _refuse_deed(asked)  # before a model is paid for a plan
         said: list[str] = []
         for name in self._order(asked, said):
             by = self._own if name == "own" and self._own is not None else self._by(name)
             try:
                 plan = await by.plan(asked, ctx)
-                if plan.strategy == "direct" and asked.intent.kind == "plan":
-                    _refuse_deed(asked)
+                if by_itself:
+                    _refuse_deed(asked, plan)
                 cleared = await clearing.cleared(plan, asked)
             except InvalidPlan as error:
                 if name in (self.mode, "rules", "own", "process"):
@@ -124,6 +127,8 @@ class Planner:
         """The beginning of a plan whose tasks are carried out while it is written; None where it is made whole first."""
         if asked.intent.kind in _PLANLESS or self.crew.process != Process.planned:
             return None
+        if not self._fixed and self._own is None and _undone(asked) is not None:
+            return None  # it is refused when it is planned
         return self._grower.begun(asked, self.mode)
 
     def growth(self, asked: Asked, ctx: RunContext, planned: PlanMade) -> Growth:
@@ -248,10 +253,16 @@ def _is_old(ctx: RunContext) -> bool:
     return ctx.replaying and bool(plans) and not cast(PlanMade, decode(plans[0])).intent
 
 
-def _refuse_deed(asked: Asked) -> None:
-    """Raises `Unreachable` where something is to be done that no tool does, and a model would only say that it was."""
+def _undone(asked: Asked, plan: Plan | None = None) -> Unreachable | None:
+    """What is to be said where something is to be done that no tool does, and a model would only say that it was."""
+    if asked.intent.kind not in ("plan", "tools"):
+        return None
     from .reach import unreachable
 
-    error = unreachable(asked)
+    return unreachable(asked, plan)
+
+
+def _refuse_deed(asked: Asked, plan: Plan | None = None) -> None:
+    error = _undone(asked, plan)
     if error is not None:
         raise error

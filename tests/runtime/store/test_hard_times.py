@@ -183,14 +183,16 @@ async def test_of_many_events_written_at_once_one_that_is_refused_takes_no_other
 
 
 async def test_the_log_stays_bounded_under_constant_writing(database: Path) -> None:
+    """How long it gets is how long the disk takes, not how much is written."""
     log = database.with_name(database.name + "-wal")
     async with open_store(database) as store:
         journal = await store.create_run("crew", "r")
-        longest = 0
-        for _ in range(100):
+        written = longest = 0
+        while written < max(50_000_000, 4 * longest) and written < 500_000_000:
             for _ in range(500):
                 journal.write(note("x" * 1000))
+                written += 1000
             await journal.flush()
             longest = max(longest, log.stat().st_size)
-        assert database.stat().st_size > 30_000_000
-        assert longest < 30_000_000
+        assert database.stat().st_size > written // 2
+        assert longest * 4 <= written
