@@ -13,6 +13,7 @@ from crewgraph.agents.testing import ForbiddenModel, ScriptedModel
 from crewgraph.planner.asked import Asked
 from crewgraph.planner.plan import ANSWER, Plan
 from crewgraph.planner.planner import Planner
+from crewgraph.planner.ways import Mode
 from crewgraph.runtime.context import RunContext
 from crewgraph.runtime.errors import InvalidPlan, RunWaiting, TaskFailed, Unreachable
 from crewgraph.runtime.events import PlanMade
@@ -85,6 +86,16 @@ async def test_a_deed_that_no_tool_does_is_not_claimed(house: House, shop: Any) 
     with pytest.raises(Unreachable, match=r"no tool of this crew can book .* nearest are price"):
         await house.ask(shop.crew, "Book me a table for two at eight")
     assert shop.calls == []
+
+
+@pytest.mark.parametrize("mode", ["rules", "model", "stream"])
+async def test_a_deed_is_refused_though_the_things_it_names_can_be_looked_up(
+    house: House, shop: Any, model: ScriptedModel, mode: Mode
+) -> None:
+    with pytest.raises(Unreachable, match=r"no tool of this crew can send"):
+        await house.ask(shop.crew, "Send a pen to my landlord", planner=mode)
+    assert shop.calls == []
+    assert not any(request.schema for request in model.requests)  # no plan was asked for either
 
 
 async def test_a_crew_may_plan_in_a_way_of_its_own_and_is_asked_again_when_that_fails(
