@@ -28,6 +28,8 @@ _TOLD = re.compile(r"\bsend (?:(?:me|us)\b|.*\bto (?:me|us)\b)|发送?给(?:我|
 """Where what is to be sent is the answer itself."""
 _LOOKING = "check list calculate compare recommend predict analyze track read"
 """A verb of each row of verbs by which nothing changes."""
+_HANDS = frozenset(tokens("click type press tap navigate browse browser execute shell terminal", stop=False))
+"""What a tool is named that does whatever a person could: many a deed is done with it."""
 _NEAREST = 3
 
 
@@ -73,7 +75,8 @@ def _changes(tool: Tool) -> bool:
     """Whether a tool changes something, or by its name does anything but look."""
     if tool.effect != "read_only" or tool.traits.action is not None or tool.traits.writes:
         return True
-    return bool(acts_of(tokens(worded(tool.name))) - acts_of(tokens(_LOOKING, stop=False)))
+    name = tokens(worded(tool.name), stop=False)
+    return not _HANDS.isdisjoint(name) or bool(acts_of(name) - acts_of(tokens(_LOOKING, stop=False)))
 
 
 def _foreign(agent: Agent) -> bool:

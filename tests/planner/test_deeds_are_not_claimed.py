@@ -14,8 +14,10 @@ from crewgraph.agents.architectures.architecture import Architecture, Concluded
 from crewgraph.agents.architectures.reflection import Reflection
 from crewgraph.agents.desk import Desk
 from crewgraph.planner.asked import Asked
+from crewgraph.planner.plan import Plan
 from crewgraph.planner.reach import unreachable
 from crewgraph.planner.strategies.rules import by_rules
+from crewgraph.runtime.graph import Task
 
 Made = Callable[..., Crew]
 
@@ -83,6 +85,17 @@ def test_a_tool_named_by_the_verb_or_by_one_like_it_is_trusted(crew: Made) -> No
 
     assert not refusal("Book a flight to France", crew(reserve_seat))
     assert refusal("Delete France", crew(reserve_seat))
+
+
+def test_a_tool_that_does_whatever_a_person_could_is_trusted(crew: Made) -> None:
+    @tool
+    def click(link: str) -> str:
+        """Click on a link to a country's page: France, Spain."""
+        return link
+
+    plan = Plan(tasks=(Task(id="t1", description="click", agent="researcher", tool="click"),))
+    request = "Book a flight to France"
+    assert unreachable(Asked(crew(click), request), plan) is None
 
 
 def test_a_plan_that_changes_something_is_trusted(crew: Made) -> None:
