@@ -93,7 +93,9 @@ def test_a_tool_that_does_whatever_a_person_could_is_trusted(crew: Made) -> None
         """Click on a link to a country's page: France, Spain."""
         return link
 
-    plan = Plan(tasks=(Task(id="t1", description="click", agent="researcher", tool="click"),))
+    plan = Plan(
+        tasks=(Task(id="t1", description="click", agent="researcher", tool="click"),), strategy="rules"
+    )
     request = "Book a flight to France"
     assert unreachable(Asked(crew(click), request), plan) is None
 
