@@ -242,16 +242,18 @@ def main() -> int:
                 f"undisturbed: {calm.calls} model calls in {calm.seconds:.1f} s {' '.join(calm.wrong)}",
                 flush=True,
             )
+            span = calm.seconds  # a first run may have waited for its engine to warm up
             while (
                 not calm.wrong and sum(found.kills for found in every) < kills and len(every) < 3 * kills + 3
             ):
                 left = kills - sum(found.kills for found in every)
-                moments = [chance.uniform(0, calm.seconds) for _ in range(min(options.a_run, left))]
+                moments = [chance.uniform(0, span) for _ in range(min(options.a_run, left))]
                 folder = place / f"run{len(every)}"
                 found = one_run(folder, sitters, url, moments)
                 if url == "scripted" and not found.wrong and found.answer != calm.answer:
                     found.wrong.append("another answer than undisturbed")
                 every.append(found)
+                span = span if found.kills else min(span, found.seconds)
                 for words in found.wrong:
                     print(f"run {len(every) - 1}: {words}", flush=True)
                 print(
