@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from pydantic import ValidationError
+
 from ...agents.crew import Crew
 from ...runtime.errors import InvalidCrew
 from .neighbours import importable, module_for
@@ -135,6 +137,12 @@ def _lines(tree: ast.Module) -> dict[str, int]:
 
 
 def _named(error: BaseException, said: str) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            return f"{type(error).__name__}: {error.title} has no field {name!r}"
+        said = f"{error.title}: {name}: {first['msg']}"
     return f"{type(error).__name__}: {_short(said)}".rstrip(": .")
 
 

@@ -48,6 +48,14 @@ def test_the_variable_crew_is_the_crew_even_beside_others(tmp_path: Path) -> Non
     assert load_crew(write(tmp_path, text)).name == "mine"
 
 
+def test_a_field_that_is_not_there_is_named_without_a_lecture(tmp_path: Path) -> None:
+    text = "from crewgraph import Task\nTask(id='a', description='b', agent='c', output_tipe=int)\n"
+    file = write(tmp_path, text)
+    assert refusal(file) == f"{file}, line 2: fails with ValidationError: Task has no field 'output_tipe'."
+    file.write_text("from crewgraph import Task\nTask(id='a', description='b', agent=3)\n")
+    assert "line 2: fails with ValidationError: Task: agent: Input should be a valid string" in refusal(file)
+
+
 def test_the_only_crew_is_the_crew_whatever_its_name(tmp_path: Path) -> None:
     text = f"{HEAD}team = {ONE.format(name='team')}\nalias = team\n"
     assert load_crew(write(tmp_path, text)).name == "team"
