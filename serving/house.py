@@ -19,19 +19,19 @@ from ..runtime.context import Listener, RunContext
 from ..runtime.errors import CrewgraphError, NotFound
 from ..runtime.events import PlanMade, RunFinished
 from ..runtime.journalling.journal import Journal
-from ..runtime.journalling.redaction import Redactor
 from ..runtime.reading.replay import open_replay, to_its_end
 from ..runtime.stepping.lanes import Lanes
 from ..runtime.store import RunRecord, Store, open_store
 from .aptitudes import Aptitudes
 from .archive import Archive
 from .conversing import Conversations
-from .endpoints.file import keys_in, models_of
+from .endpoints.file import models_of, redactor_of
 from .entering import checked_request, options_of
 from .lazy_client import LazyClient, NoEngine, OtherModel
 from .outcome import Outcome as Outcome
 from .planning import services_for
 from .settings import Settings
+from .starting import Starts
 from .tenants import TenantBudget, Tenants, read_tenants
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class House(Archive):
         self._lanes = lanes or Lanes()
         self._tenants = Tenants(store, tenants or {})
         self._services = services
+        self._starts = Starts()
         self._redactor = redactor_of(settings)
         self._conversations = Conversations(store, client, self._summarise)
 
@@ -132,7 +133,8 @@ class House(Archive):
                 tenant=tenant,
                 claim=True,
             )
-            async with journal, self._context(journal, budget, listeners, tenant) as ctx:
+            start = self._starts.start(listeners)
+            async with journal, start, self._context(journal, budget, start.listeners, tenant) as ctx:
                 orchestrator = replace(self._orchestrator(self.crew_for(crew, tenant), planner), hands=hands)
                 finished = await orchestrator.carry_out(text, ctx, history=heard)
                 await self._keep_messages(thread_id, text, finished, journal.run_id, new=True)
@@ -387,11 +389,6 @@ async def replay_over(ctx: RunContext, crew: Crew, client: ModelClient) -> Outco
     with to_its_end(ctx):
         finished = await orchestrator.carry_out(record.request, ctx, history=history)
     return Outcome.of(record.id, record.thread_id, finished)
-
-
-def redactor_of(settings: Settings) -> Redactor:
-    """What takes the secrets out that this process was given."""
-    return Redactor([*settings.secrets, *keys_in(settings)])
 
 
 async def _no_quiz() -> Aptitude:

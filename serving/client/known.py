@@ -20,6 +20,7 @@ from .dialects.answers import error_text
 from .dialects.dialect import Call, Dialect, EngineKind, Served
 from .dialects.kinds import dialect_of, kind_of
 from .refusals import no_api, no_model, no_room, refusal
+from .transport.faults import Late
 
 SMALLEST_WINDOW = 2048
 """A request of fewer bytes and tokens than this is sent without a look at the window."""
@@ -46,6 +47,7 @@ class Known:
         self._described: dict[str, Served] = {}
         self._bytes_a_token = 0.0
         self._asking = asyncio.Lock()
+        self._counting = asyncio.Lock()
 
     async def target(self, model: str | None, deadline: float | None = None) -> tuple[Dialect, str]:
         """The dialect to speak, and the model to name. Raises `UnknownModel` where the list alone can tell."""
@@ -155,12 +157,23 @@ class Known:
         window = (await self.served(model, deadline)).context_tokens
         if window is None or size + request.max_tokens <= window:
             return
-        # Half of what a token has been at the least: should it be less still, the engine itself refuses.
-        if self._bytes_a_token and 2 * size / self._bytes_a_token + request.max_tokens <= window:
+        if self._surely(request, size, window):
             return
-        count = await self.count(request, model, deadline)
+        try:
+            async with asyncio.timeout_at(deadline), self._counting:
+                # One at a time: what the first has learnt spares those the question who began with it.
+                if self._surely(request, size, window):
+                    return
+                count = await self.count(request, model, deadline)
+                self.saw(size, count or 0)
+        except TimeoutError:
+            raise self._connection.error_of(Late("waiting for a count of tokens")) from None
         if count is not None and count + request.max_tokens > window:
             raise no_room(model, count, request.max_tokens, window)
+
+    def _surely(self, request: ModelRequest, size: int, window: int) -> bool:
+        # Half of what a token has been at the least: should it be less still, the engine itself refuses.
+        return self._bytes_a_token > 0 and 2 * size / self._bytes_a_token + request.max_tokens <= window
 
     def saw(self, size: int, prompt_tokens: int) -> None:
         """A body of `size` bytes was so many tokens to the engine."""

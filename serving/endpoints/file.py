@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ...runtime.errors import InvalidInput
+from ...runtime.journalling.redaction import Redactor
 from ..client.dialects.dialect import EngineKind
 from ..settings import Price, Settings
 
@@ -179,6 +180,11 @@ def keys_in(settings: Settings) -> tuple[str, ...]:
         return ()  # whoever wants a model is told
     named = [table.key_env for table in file.engine.values()] if file is not None else []
     return tuple(key for name in named if name and (key := os.environ.get(name)))
+
+
+def redactor_of(settings: Settings) -> Redactor:
+    """What takes the secrets out that this process was given."""
+    return Redactor([*settings.secrets, *keys_in(settings)])
 
 
 def models_of(settings: Settings) -> ModelsFile:

@@ -34,8 +34,12 @@ TOUCH_THREAD = "UPDATE threads SET created = created WHERE id = ?"
 MESSAGE = "INSERT INTO messages (thread_id, role, content, at, run_id) VALUES (?, ?, ?, ?, ?)"
 
 LAST_NUMBER = 2**31 - 1
-MESSAGES = "SELECT role, content, at, run_id, number FROM messages WHERE thread_id = ? AND number BETWEEN ? AND ? ORDER BY number"
-"""Below the ORM, since every turn of a conversation reads them: building a select anew costs more than reading."""
+MESSAGES = (
+    "SELECT m.role, m.content, m.at, m.run_id, m.number FROM threads t "
+    "LEFT JOIN messages m ON m.thread_id = t.id AND m.number BETWEEN ? AND ? WHERE t.id = ? ORDER BY m.number"
+)
+"""One row of nulls where the conversation has none. Below the ORM, since every turn of a conversation reads them:
+building a select anew costs more than reading."""
 
 SUMMARY = "INSERT INTO summaries (thread_id, upto, content, state, at, run_id) VALUES (?, ?, ?, ?, ?, ?) RETURNING number"
 _SUMMARIES = "SELECT number, upto, content, state, at, run_id FROM summaries WHERE thread_id = ? "

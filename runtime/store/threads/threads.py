@@ -86,8 +86,8 @@ class Threads:
     async def messages(self, thread_id: str, since: int = 0) -> list[ThreadMessage]:
         """The messages numbered `since` and later, in order. Raises `NotFound`: there is no such conversation."""
         found = await self._read(thread_id, since, LAST_NUMBER)
-        if not found:
-            await self.find(thread_id)
+        if found is None:
+            raise self._none(thread_id)
         return found
 
     async def add_summary(
@@ -116,7 +116,7 @@ class Threads:
         singles, ranges, numbers = wanted(record.options)
         read = [self._read(thread_id, first, last) for first, last in ranges]
         read += [self._read(thread_id, number, number) for number in singles]
-        messages = {one.number: one for found in await asyncio.gather(*read) for one in found}
+        messages = {one.number: one for found in await asyncio.gather(*read) for one in found or ()}
         summaries = {
             number: self._summary(thread_id, row)
             for number in numbers
@@ -124,11 +124,15 @@ class Threads:
         }
         return dataclasses.replace(record, options=filled(record.options, messages, summaries))
 
-    async def _read(self, thread_id: str, first: int, last: int) -> list[ThreadMessage]:
-        found = await self._database.fetch(MESSAGES, (thread_id, first, last))
+    async def _read(self, thread_id: str, first: int, last: int) -> list[ThreadMessage] | None:
+        """None where there is no such conversation."""
+        found = await self._database.fetch(MESSAGES, (first, last, thread_id))
+        if not found:
+            return None
         return [
             ThreadMessage(thread_id, role, self._seal.open(content), at, run_id, number)
             for role, content, at, run_id, number in found
+            if number is not None
         ]
 
     def _record(self, found: tuple[object, ...]) -> ThreadRecord:

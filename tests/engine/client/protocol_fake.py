@@ -21,6 +21,18 @@ CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 DONE = b"data: [DONE]\n\n"
 
 
+class Pause:
+    """An answer that is not given before somebody says what it is."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def over(self) -> Any:
+        self.reached.set()
+        return await asyncio.shield(self.answer)
+
+
 class ProtocolFake:
     """Plays one act for each chat request and remembers what it was sent. The last act is played on and on."""
 
@@ -33,7 +45,7 @@ class ProtocolFake:
         self.url = ""
         self.entries: list[dict[str, Any]] = [{"id": "small"}, {"id": "large"}]
         self.asked: list[str] = []
-        self.answers: dict[str, Any] = {}  # by path: the JSON, or an error's status
+        self.answers: dict[str, Any] = {}  # by path: the JSON, an error's status, or a `Pause`
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json())
@@ -50,6 +62,8 @@ class ProtocolFake:
         if request.can_read_body:
             self.bodies.append(await request.json())
         answer = self.answers.get(request.path, 404)
+        if isinstance(answer, Pause):
+            answer = await answer.over()
         if isinstance(answer, int):
             return web.json_response({"error": {"message": "no"}}, status=answer)
         return web.json_response(answer)

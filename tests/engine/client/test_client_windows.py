@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiohttp import web
 
 from crewgraph.agents.model import Message, ModelRequest
-from crewgraph.runtime.errors import ContextTooLong, EngineError
+from crewgraph.runtime.errors import ContextTooLong, EngineError, EngineTimeout
 from crewgraph.serving.client import EngineKind
 
-from .protocol_fake import QUESTION, Act, ProtocolFake, completion, refuses, says
+from .protocol_fake import QUESTION, Act, Pause, ProtocolFake, completion, refuses, says
 
 
 def counted(prompt_tokens: int) -> Act:
@@ -72,6 +74,31 @@ async def test_what_fits_by_what_tokens_were_so_far_is_not_counted(fake: Protoco
         for _ in range(3):
             await client.complete(ModelRequest(LONG))
     assert fake.asked == ["/tokenize"]
+
+
+@pytest.mark.parametrize("fake", ["vllm"], indirect=True)
+async def test_many_that_begin_at_once_have_one_of_them_counted(fake: ProtocolFake) -> None:
+    fake.entries = [{"id": "small", "max_model_len": 8000}]
+    fake.answers["/tokenize"] = {"count": 2000}
+    fake.acts = [counted(2000)]
+    async with fake.client() as client, asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(client.complete(ModelRequest(LONG)))
+    assert fake.asked == ["/tokenize"]
+
+
+@pytest.mark.parametrize("fake", ["vllm"], indirect=True)
+async def test_who_waits_for_anothers_count_waits_no_longer_than_it_may(fake: ProtocolFake) -> None:
+    fake.entries = [{"id": "small", "max_model_len": 8000}]
+    fake.answers["/tokenize"] = counting = Pause()
+    fake.acts = [counted(2000)]
+    async with fake.client() as client:
+        patient = asyncio.create_task(client.complete(ModelRequest(LONG)))
+        await counting.reached.wait()
+        with pytest.raises(EngineTimeout, match="did not answer in full in the time"):
+            await client.complete(ModelRequest(LONG, timeout_s=0.05))
+        counting.answer.set_result({"count": 2000})
+        assert (await patient).text == "Paris"
 
 
 @pytest.mark.parametrize(
