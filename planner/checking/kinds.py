@@ -27,9 +27,11 @@ from pydantic import (
 )
 
 from ...tools.values import Fact, FactLike
+from .lengths import Span, span
 
 _READERS = (BeforeValidator, PlainValidator, WrapValidator)
 _LISTS: tuple[Any, ...] = (list, set, frozenset, tuple, Sequence, AbstractSet)
+_SETS: tuple[Any, ...] = (set, frozenset, AbstractSet)
 _SCALARS = (bool, int, float, str)
 _DEEP = 6
 _NUMBERS = (int, float)
@@ -80,16 +82,21 @@ def accepts(given: Any, wanted: Any) -> bool:
     """Whether a parameter of the type `wanted` takes what is `given`: a type, or a value that is `Known`."""
     if isinstance(given, Known):
         return valid(given.value, wanted)
-    given, _ = bare(given)
+    whole = given
+    given, own = bare(given)
     inner, rules = bare(wanted)
-    if given is Any or inner is Any or inner is object or given == inner:
+    if given is Any or inner is Any or inner is object:
         return True
     if any(isinstance(rule, _READERS) for rule in rules):
-        return accepts(given, inner) or _tried(given, wanted)
+        return accepts(whole, inner) or _tried(given, wanted)
+    if not _as_long(span(own), span(rules), inner):
+        return False
+    if given == inner:
+        return True
     if parts := options(inner):
-        return any(accepts(given, part) for part in parts)
+        return any(accepts(whole, part) for part in parts)
     if parts := options(given):
-        return any(accepts(part, inner) for part in parts if part is not type(None))
+        return any(accepts(part, wanted) for part in parts if part is not type(None))
     if (values := chosen(inner)) is not None:
         return any(value in values for value in chosen(given) or ())
     if (values := chosen(given)) is not None:
@@ -99,12 +106,29 @@ def accepts(given: Any, wanted: Any) -> bool:
     if isinstance(inner, type) and issubclass(inner, BaseModel) and not issubclass(inner, RootModel):
         return _as_model(given, inner)
     if (items := entries(inner)) is not None:
-        own = entries(given)
-        return own is not None and all(accepts(own[0], item) for item in items)
+        theirs = entries(given)
+        return theirs is not None and all(accepts(theirs[0], item) for item in items)
     if (inside := entry_of_mapping(inner)) is not None:
-        theirs = _inside(given)
-        return theirs is not None and all(accepts(one, inside) for one in theirs)
+        held = _inside(given)
+        return held is not None and all(accepts(one, inside) for one in held)
     return _tried(given, wanted)
+
+
+def _as_long(given: Span, wanted: Span, kind: Any) -> bool:
+    if (get_origin(kind) or kind) in _SETS:  # equal ones become one
+        given = given._replace(low=min(given.low, 1))
+    return given.meets(wanted)
+
+
+def span_of(kind: Any) -> Span:
+    """How many entries a value of this type has; where the type leaves several open, of the first that is a list."""
+    if isinstance(kind, Known):
+        return Span(len(kind.value), len(kind.value)) if isinstance(kind.value, list) else Span()
+    inner, rules = bare(kind)
+    own = span(rules)
+    if own == Span():
+        return next((span_of(part) for part in options(inner) if entries(part) is not None), own)
+    return own
 
 
 def bare(kind: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from ...agents.crew import Crew
 from ...runtime.graph import ITEM, RESULT, Reference, Task, references, resolve
-from .kinds import Known, bare, entries, field_of, fields_of, name_of, options
+from .kinds import Known, bare, entries, field_of, fields_of, name_of, options, span_of
+from .lengths import Span, list_of
 from .words import choose
 
 
@@ -65,7 +66,7 @@ class Sources:
             found = self.item
         elif ref.task in self.tasks:
             task = self.tasks[ref.task]
-            found = _list_of(self.result(task)) if task.each is not None else self.result(task)
+            found = self.result(task) if task.each is None else list_of(self.result(task), self._count(task))
         else:
             return Any  # that it is missing is said once, where the plan's shape is looked at
         for name in ref.path:
@@ -79,6 +80,21 @@ class Sources:
                 raise Unknown(f"{where} ({name_of(found)}) has no field {name!r}", mend)
             found = inner
         return found
+
+    def _count(self, task: Task) -> Span:
+        """How many entries a task with `each` is done for."""
+        if isinstance(task.each, list):
+            return Span(len(task.each), len(task.each))
+        ref = Reference.parse(task.each)
+        if ref is None:
+            return Span()
+        others = {
+            name: other for name, other in self.tasks.items() if name != task.id
+        }  # lest it go in circles
+        try:
+            return span_of(Sources(self.crew, others).kind(ref))
+        except Unknown:
+            return Span()  # said of that task
 
     def settled(self, value: JsonValue) -> Any:
         """A value with its references filled in, as far as it stands fast while planning: `Known`, or else Any.
@@ -160,11 +176,7 @@ def _entries(kind: Any) -> Any | None:
     return None
 
 
-def _list_of(kind: Any) -> Any:
-    return list[kind]
-
-
 def _list(parts: list[Any]) -> Any:
     kinds = {name_of(part): part for part in parts if not isinstance(part, Known)}
     alike = len(kinds) == 1 and not any(isinstance(part, Known) for part in parts)
-    return _list_of(parts[0] if alike else Any)
+    return list_of(parts[0] if alike else Any, Span(len(parts), len(parts)))

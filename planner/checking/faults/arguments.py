@@ -12,7 +12,19 @@ from ....runtime.graph import Reference, Task
 from ....tools.options import nearest
 from ....tools.tool import Tool
 from ...plan import Finding
-from ..kinds import Known, accepts, annotated, bare, entries, entry_of_mapping, name_of, options, valid
+from ..kinds import (
+    Known,
+    accepts,
+    annotated,
+    bare,
+    entries,
+    entry_of_mapping,
+    name_of,
+    options,
+    span_of,
+    valid,
+)
+from ..lengths import Span, span
 from ..sources import Sources, Unknown, refers
 from ..words import choose, short
 
@@ -171,6 +183,9 @@ def _referred(name: str, value: JsonValue, wanted: Any, sources: Sources) -> lis
         given = sources.kind(ref)
         if accepts(given, wanted):
             return []
+        need, have = span_of(wanted), span_of(given)
+        if not have.meets(need):
+            return [(f"{name} takes {need.wanted(have)}, and {value} has {have}", "refer to as many")]
         return [
             (f"{name} takes {name_of(wanted)}, and {value} is {name_of(given)}", _mend(given, wanted, value))
         ]
@@ -230,10 +245,7 @@ def _length(name: str, value: JsonValue, rules: Sequence[Any]) -> list[tuple[str
     """Why a list with references in it is too short or too long; none where it is not."""
     if not isinstance(value, list):
         return []
-    low = max((getattr(rule, "min_length", None) or 0 for rule in rules), default=0)
-    tops = [top for rule in rules if (top := getattr(rule, "max_length", None)) is not None]
-    high = min(tops, default=len(value))
-    if low <= len(value) <= high:
-        return []
-    wanted = f"at least {low}" if len(value) < low else f"at most {high}"
-    return [(f"{name} takes {wanted} values, and has {len(value)}", "give it as many")]
+    have, need = Span(len(value), len(value)), span(rules)
+    return (
+        [] if have.meets(need) else [(f"{name} takes {need.wanted(have)}, and has {have}", "give it as many")]
+    )

@@ -65,6 +65,16 @@ def weigh(names: Annotated[list[str], Field(min_length=1, max_length=3)], size: 
     return float(len(names))
 
 
+class Pairs(BaseModel):
+    many: Annotated[list[str], Field(min_length=4)]
+
+
+@tool
+def pair() -> Pairs:
+    """Pair things up."""
+    return Pairs(many=["a", "b", "c", "d"])
+
+
 def _book(first: int, last: int) -> bool:
     return first < last
 
@@ -115,7 +125,7 @@ def house() -> Crew:
     return Crew(
         name="warehouse",
         agents=[
-            Agent("keeper", "Know and move things.", tools=[stock, pack, weigh, book, count, label]),
+            Agent("keeper", "Know and move things.", tools=[stock, pack, weigh, book, count, label, pair]),
             Agent("clerk", "Keep the books.", tools=[enter, balance, send, pay]),
             Agent("editor", "Write reports.", output_type=Report),
             Agent("host", "Answer."),

@@ -8,7 +8,7 @@ from typing import Any
 from crewgraph import Crew, Task
 from crewgraph.runtime.policy import Condition
 
-KEEPER = ("stock", "pack", "weigh", "book", "count", "label")
+KEEPER = ("stock", "pack", "weigh", "book", "count", "label", "pair")
 
 
 def call(

@@ -38,6 +38,19 @@ GOOD: dict[str, list[Task]] = {
         call("l", "label", name="$item", more={"each": ["a", "b"]}),
         call("t", "total", facts="$l"),
     ),
+    "as many results as are wanted": answered(
+        call("w", "weigh", names=["$item"], more={"each": ["a", "b"]}), call("r", "ratio", facts="$w")
+    ),
+    "results of results, as many as are wanted": answered(
+        call("l", "label", name="$item", more={"each": ["a", "b"]}),
+        call("w", "weigh", names=["$item.label"], more={"each": "$l"}),
+        call("r", "ratio", facts="$w"),
+    ),
+    "results of which nobody knows how many": answered(
+        call("s", "stock", place="north"),
+        call("w", "weigh", names=["$item.name"], more={"each": "$s.items"}),
+        call("r", "ratio", facts="$w"),
+    ),
     "entries that are written out": answered(
         call("p", "pack", item="$item", boxes=2, more={"each": [{"name": "a", "weight": 1}, {"name": "b", "weight": 2.5}]})
     ),
@@ -78,6 +91,23 @@ BAD: dict[str, tuple[list[Task], str, str]] = {
         beside(tool="enter", amount={"a": "$s.heaviest.weight"}), "x", "takes float, and not an object"),
     "a list that is too long": (
         beside(tool="weigh", names=["$s.heaviest.name"] * 4), "x", "at most 3 values, and has 4"),
+    "more results than are wanted": (
+        answered(call("w", "weigh", names=["$item"], more={"each": ["a", "b", "c"]}), call("x", "ratio", facts="$w")),
+        "x", r"facts takes at most 2 values, and \$w has 3"),
+    "fewer results than are wanted": (
+        answered(call("w", "weigh", names=["$item"], more={"each": ["a"]}), call("x", "compare", facts="$w")),
+        "x", r"facts takes at least 2 values, and \$w has 1"),
+    "no results where some are wanted": (
+        answered(call("w", "weigh", names=["$item"], more={"each": []}), call("x", "total", facts="$w")),
+        "x", r"facts takes at least 2 values, and \$w has 0"),
+    "more results of results than are wanted": (
+        answered(
+            call("w", "weigh", names=["$item"], more={"each": ["a", "b", "c", "d"]}),
+            call("v", "weigh", names=["$item.label"], more={"each": "$w"}),
+            call("x", "ratio", facts="$v")),
+        "x", r"facts takes at most 2 values, and \$v has 4"),
+    "a tool that never gives as few": (
+        answered(call("p", "pair"), call("x", "weigh", names="$p.many")), "x", r"at most 3 values, and \$p.many has 4 or more"),
     "another enumeration": (beside(tool="weigh", names=["a"], size="$s.place"), "x", "size takes one of 'small', 'large'"),
     "an entry where there are none": (beside(tool="label", name="$item"), "x", '"\\$item", and it is not done for each'),
     "each of no list": (
@@ -117,6 +147,15 @@ def test_what_does_not_fit_is_found_and_named(house: Crew, name: str) -> None:
     tasks, task, words_ = BAD[name]
     found = said(tasks, house)
     assert any(f.startswith(f"Task {task}: ") and re.search(words_, f) for f in found), found
+
+
+def test_tasks_that_are_done_for_each_others_results_are_a_circle(house: Crew) -> None:
+    tasks = answered(
+        call("a", "label", name="$item.label", more={"each": "$b"}),
+        call("b", "label", name="$item.label", more={"each": "$a"}),
+        call("c", "ratio", facts="$a"),
+    )
+    assert any("in a circle (a → b → a)" in finding for finding in said(tasks, house))
 
 
 def test_a_rule_over_several_arguments_waits_for_those_that_are_not_known_yet(house: Crew) -> None:
