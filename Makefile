@@ -36,7 +36,7 @@ run: $(VENV)/run.done ## Run the first example; make run ASK="your own question"
 
 test: $(VENV)/dev.done ## Pass the tests (the embedded engine's too)
 	@$(BIN)/crewgraph engine pull
-	@$(BIN)/python -m pytest $(or $(TESTS),-n auto --maxprocesses 4 --dist loadfile)
+	@$(BIN)/python -m pytest $(or $(TESTS),-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 check: $(VENV)/dev.done ## Lint, types, import layers, docs
 	$(BIN)/ruff check .
