@@ -232,9 +232,9 @@ def _append(file: Path, line: str) -> None:
 def main() -> None:
     """Import everything, say so, wait for the word to go, and give what came of it as the last line."""
     if "CrewAI" in installed():
-        import crewai  # noqa: F401 - loaded before anybody is killed: that takes seconds
+        importlib.import_module("crewai")  # loaded before anybody is killed: that takes seconds
     if "AutoGen" in installed():
-        import autogen_agentchat.teams  # noqa: F401 - as above
+        importlib.import_module("autogen_agentchat.teams")
     print("ready", flush=True)
     order = json.loads(sys.stdin.readline())
     work = {"sitting": sitting, "replay": replay}[order["do"]]

@@ -61,7 +61,7 @@ class Planner:
         budget = self.budget or ctx.meter.budget
         asked = Asked(self.crew, request, history=tuple(history), budget=budget)
         asked = replace(asked, intent=await self._intent(asked, ctx))
-        if self._fixed or self._own is not None or asked.intent.kind in _PLANLESS or self.mode == "rules":
+        if not self._free or asked.intent.kind in _PLANLESS or self.mode == "rules":
             return asked
         if self.mode == "auto" and (asked.intent.kind != "plan" or await ctx.frugal()):
             return asked
@@ -103,15 +103,14 @@ class Planner:
             answer = Task(id=ANSWER, description="Reply", agent=self.crew.agents[-1].role)
             notes = ("Small talk: no plan is needed.",)
             return await clearing.cleared(Plan(tasks=(answer,), strategy="small_talk", notes=notes), asked)
-        by_itself = not self._fixed and self._own is None
-        if by_itself:
+        if self._free:
             _refuse_deed(asked)  # before a model is paid for a plan
         said: list[str] = []
         for name in self._order(asked, said):
             by = self._own if name == "own" and self._own is not None else self._by(name)
             try:
                 plan = await by.plan(asked, ctx)
-                if by_itself:
+                if self._free:
                     _refuse_deed(asked, plan)
                 cleared = await clearing.cleared(plan, asked)
             except InvalidPlan as error:
@@ -127,7 +126,7 @@ class Planner:
         """The beginning of a plan whose tasks are carried out while it is written; None where it is made whole first."""
         if asked.intent.kind in _PLANLESS or self.crew.process != Process.planned:
             return None
-        if not self._fixed and self._own is None and _undone(asked) is not None:
+        if self._free and _undone(asked) is not None:
             return None  # it is refused when it is planned
         return self._grower.begun(asked, self.mode)
 
@@ -196,6 +195,11 @@ class Planner:
     def _fixed(self) -> bool:
         """Whether the author said what is done: the tasks, or the process."""
         return bool(self.crew.tasks) or self.crew.process != Process.planned
+
+    @property
+    def _free(self) -> bool:
+        """Whether the plan is ours to make: neither the author nor a planner of the author's says what is done."""
+        return not self._fixed and self._own is None
 
     @property
     def _own(self) -> Strategy | None:

@@ -121,14 +121,15 @@ def _as_long(given: Span, wanted: Span, kind: Any) -> bool:
 
 
 def span_of(kind: Any) -> Span:
-    """How many entries a value of this type has; where the type leaves several open, of the first that is a list."""
+    """How many entries a value of this type has; where the type leaves several open, of any of them that is a list."""
     if isinstance(kind, Known):
         return Span(len(kind.value), len(kind.value)) if isinstance(kind.value, list) else Span()
     inner, rules = bare(kind)
     own = span(rules)
-    if own == Span():
-        return next((span_of(part) for part in options(inner) if entries(part) is not None), own)
-    return own
+    lists = [span_of(part) for part in options(inner) if entries(part) is not None]
+    if own != Span() or not lists:
+        return own
+    return Span(min(one.low for one in lists), max(one.high for one in lists))
 
 
 def bare(kind: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -98,9 +98,10 @@ def _found(text: str, reading: Reading, options: Mapping[Key, tuple[Option, ...]
     """What may be slots, those that count before others first."""
     for match in _QUOTED.finditer(text):
         yield Slot("quoted", match.span(), match[1], {})
-    for kind, pattern in (("code", _CODE), ("date", _DATE)):
-        for match in pattern.finditer(text):
-            yield Slot(kind, match.span(), match[0], {})  # type: ignore[arg-type]  # one of the two above
+    for match in _CODE.finditer(text):
+        yield Slot("code", match.span(), match[0], {})
+    for match in _DATE.finditer(text):
+        yield Slot("date", match.span(), match[0], {})
     yield from _values(text, reading, options)
     for value, (start, end) in reading.numbers:
         yield Slot("number", (start, end), text[start:end], {}, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ...agents.model import ModelRequest
@@ -159,9 +160,10 @@ class Known:
             return
         if self._surely(request, size, window):
             return
+        # While nothing is known, one at a time: what the first learns spares those the question who began with it.
+        learning = nullcontext() if self._bytes_a_token else self._counting
         try:
-            async with asyncio.timeout_at(deadline), self._counting:
-                # One at a time: what the first has learnt spares those the question who began with it.
+            async with asyncio.timeout_at(deadline), learning:
                 if self._surely(request, size, window):
                     return
                 count = await self.count(request, model, deadline)

@@ -6,6 +6,7 @@ things that a method may choose, so each choice is a task of its own: take this 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,7 @@ _CHOICE = "choose:"
 
 def by_recipes(request: Request) -> Reply:
     """A plan for the goals, one after the other, by the recipes alone."""
-    import gtpyhop  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it ships no types
-
+    gtpyhop: Any = importlib.import_module("gtpyhop")  # it ships no types
     problem = request.problem
     todo = [_task(goal.name, goal.terms) for goal in problem.goal]
     tasks = {_head(Literal.parse(recipe.task)) for recipe in request.recipes}

@@ -88,6 +88,22 @@ async def test_many_that_begin_at_once_have_one_of_them_counted(fake: ProtocolFa
 
 
 @pytest.mark.parametrize("fake", ["vllm"], indirect=True)
+async def test_prompts_that_nearly_fill_the_window_are_counted_side_by_side(fake: ProtocolFake) -> None:
+    fake.entries = [{"id": "small", "max_model_len": 2100}]
+    fake.answers["/tokenize"] = {"count": 2000}
+    fake.acts = [counted(2000)]
+    async with fake.client() as client, asyncio.timeout(10):
+        await client.complete(ModelRequest(LONG, max_tokens=50))
+        fake.answers["/tokenize"] = counting = Pause()
+        both = asyncio.gather(*(client.complete(ModelRequest(LONG, max_tokens=50)) for _ in range(2)))
+        while len(fake.asked) < 3:
+            counting.reached.clear()
+            await counting.reached.wait()
+        counting.answer.set_result({"count": 2000})
+        assert [reply.text for reply in await both] == ["Paris", "Paris"]
+
+
+@pytest.mark.parametrize("fake", ["vllm"], indirect=True)
 async def test_who_waits_for_anothers_count_waits_no_longer_than_it_may(fake: ProtocolFake) -> None:
     fake.entries = [{"id": "small", "max_model_len": 8000}]
     fake.answers["/tokenize"] = counting = Pause()
